@@ -15,6 +15,7 @@ const BENCHES: &[(&str, &[&str])] = &[
     ("functions", &["functions"]),
     ("fluxio", &["fluxio"]),
     ("maps", &[]),
+    ("nodes", &[]),
 ];
 
 pub(crate) fn run(names: &[String]) -> Result<(), String> {
@@ -48,6 +49,9 @@ pub(crate) fn run(names: &[String]) -> Result<(), String> {
         if *name == "maps" {
             maps()?;
         }
+        if *name == "nodes" {
+            nodes(manifest)?;
+        }
         for binary in *binaries {
             let package =
                 if *name == "server" { "stepwright-served" } else { "stepwright-benches" };
@@ -58,15 +62,38 @@ pub(crate) fn run(names: &[String]) -> Result<(), String> {
     Ok(())
 }
 
+/// One node and two, on a cluster of their own.
+fn nodes(manifest: &str) -> Result<(), String> {
+    let Some(cluster) = crate::postgres::durable() else {
+        println!("PostgreSQL is not installed, nodes are not measured");
+        return Ok(());
+    };
+    cargo(&["build", "--release", "-p", "stepwright"])?;
+    let served =
+        ["run", "--release", "--manifest-path", manifest, "--package", "stepwright-served"];
+    let mut bench = std::process::Command::new("cargo");
+    bench
+        .args(served)
+        .args(["--bin", "nodes"])
+        .env("STEPWRIGHT", target().join("release/stepwright"));
+    crate::run(bench.env("DATABASE", format!("{}/postgres", cluster.url)))
+}
+
 /// Distributed Maps, on a server of the release profile.
 fn maps() -> Result<(), String> {
     cargo(&["build", "--release", "-p", "stepwright"])?;
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let target = std::env::var("CARGO_TARGET_DIR")
-        .map_or_else(|_| root.join("target"), std::path::PathBuf::from);
     let mut script = std::process::Command::new("python3");
-    script.arg(root.join("benches/maps.py")).arg(target.join("release/stepwright"));
+    script.arg(root.join("benches/maps.py")).arg(target().join("release/stepwright"));
     script.args(["--rows", "100000,1000000"]);
     let status = script.status().map_err(|error| format!("python3: {error}"))?;
     status.success().then_some(()).ok_or_else(|| "the bench of maps failed".to_owned())
+}
+
+/// Where binaries are built.
+fn target() -> std::path::PathBuf {
+    std::env::var("CARGO_TARGET_DIR").map_or_else(
+        |_| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"),
+        std::path::PathBuf::from,
+    )
 }

@@ -30,10 +30,11 @@ const HELP: &str = "cargo xtask <recipe>
   timings      where a cold build of the default binary goes: builds one, or reads the report --from FILE
   clients      installs the AWS clients that tests tour the server with, and compiles the one in Rust
   bless        write what the spec cases, snapshots and timelines show now
-  bench NAME…  benchmarks against peers: interpreter, json, jsonpath, jsonata, server, store, functions, fluxio, maps;
+  bench NAME…  benchmarks against peers: interpreter, json, jsonpath, jsonata, server, store, functions, fluxio, maps, nodes;
                bench all: one table beside moto, Restate and DBOS, which it installs, and an earlier release:
                [--binary FILE] [--last FILE-OR-TAG]
   hostile      definitions and inputs that want too much, sent to a server: [CASES] [SEED] (2000, 13)
+  simulation   lives of nodes in virtual time while everything goes wrong: [SEEDS] (0..10000)
   crash        kill -9 under load, and whether anything is lost: [ROUNDS] (200)
   crowd        64 honest clients among hostile ones: [HOSTILE] (1000); 99 % must be answered within 50 ms
   aws-table    make the table of AWS's services anew from the releases of botocore that its script names
@@ -67,6 +68,7 @@ fn main() -> ExitCode {
         "bless" => bless(),
         "aws-table" => aws_table::run(),
         "bench" => bench::run(rest),
+        "simulation" => simulation(rest.first().map_or(SEEDS, String::as_str)),
         "crash" => crash(rest),
         "crowd" => crowd(rest),
         "hostile" => hostile(rest),
@@ -139,6 +141,7 @@ fn test() -> Result<(), String> {
             .env(postgres::VARIABLE, url)
             .env(postgres::STORE, "postgres"))?;
     }
+    simulation(SEEDS)?;
     let mut tests = Command::new("cargo");
     tests.envs(postgres.map(|url| (postgres::VARIABLE, url)));
     if has_nextest {
@@ -147,6 +150,17 @@ fn test() -> Result<(), String> {
         println!("cargo-nextest is not there; `cargo test` runs the tests (nothing is installed)");
         run(tests.args(["test", "--workspace", "--tests", "--bins", "--lib"]))
     }
+}
+
+/// The lives of nodes that are part of every run of the tests.
+const SEEDS: &str = "0..10000";
+
+/// Lives of nodes, with a profile of their own: as checked as any test, and quicker. Each is another world.
+fn simulation(seeds: &str) -> Result<(), String> {
+    run(Command::new("cargo")
+        .args(["test", "--profile", "simulation", "--package", "stepwright-engine"])
+        .args(["--test", "simulation", "nodes_come_and_go"])
+        .env("STEPWRIGHT_SEEDS", seeds))
 }
 
 fn crash(arguments: &[String]) -> Result<(), String> {

@@ -35,11 +35,23 @@ pub fn load(
     time: Duration,
     work: impl Fn(&mut Client) + Sync,
 ) -> Figures {
+    load_at(&[address], clients, time, work)
+}
+
+/// The same, of clients that are spread over several servers.
+pub fn load_at(
+    addresses: &[&str],
+    clients: usize,
+    time: Duration,
+    work: impl Fn(&mut Client) + Sync,
+) -> Figures {
     let began = Instant::now();
     let mut all: Vec<f64> = std::thread::scope(|scope| {
+        let work = &work;
         let threads: Vec<_> = (0..clients)
-            .map(|_| {
-                scope.spawn(|| {
+            .map(|at| {
+                let address = addresses[at % addresses.len()];
+                scope.spawn(move || {
                     let mut client = Client::connect(address);
                     let mut took = Vec::new();
                     while began.elapsed() < time {
@@ -265,6 +277,12 @@ impl Server {
         }
         let ready_ms = began.elapsed().as_secs_f64() * 1_000.0;
         Some(Self { child, address, ready_ms })
+    }
+
+    /// Asks the server to end, and waits until it has.
+    pub fn terminate(mut self) {
+        Command::new("kill").arg(self.child.id().to_string()).status().expect("kill runs");
+        self.child.wait().expect("a process can be waited for");
     }
 
     /// Resident memory.

@@ -160,6 +160,10 @@ impl Shared {
 /// Returns what is wrong with one execution.
 async fn examine(engine: &Engine, recorded: Recorded) -> Vec<String> {
     let Recorded { row, chunks } = recorded;
+    if chunks.is_empty() && row.len == 0 {
+        // Where the length is kept with the history, it is gone as well.
+        return vec!["its history is gone".to_owned()];
+    }
     let facts = match engine.facts(row.clone()).await {
         Ok(facts) => facts,
         Err(error) => return vec![error.to_string()],

@@ -31,7 +31,7 @@ use stepwright_json::Json;
 use stepwright_program::{Limits, Vintage};
 use stepwright_protocol::ApiError;
 use stepwright_search::{Redaction, RedactionError, Search};
-use stepwright_services::{Containers, Services, Substitutes};
+use stepwright_services::{Containers, OF_NODES, Seat, Services, Substitutes};
 use stepwright_store::{KeyChange, Keyring, Memory, Postgres, Sqlite, Store, StoreError, sealed};
 
 /// The parts that a server is assembled from.
@@ -303,13 +303,19 @@ impl Assembly {
             (Some(_), None) => return Err(NodesError::NoStore),
             (Some(nodes), Some(_)) => nodes,
         };
-        if let Some(section) = self.services.local_section() {
+        let mut sections = self.services.local_sections();
+        if let Some(section) = sections.find(|section| !OF_NODES.contains(section)) {
             return Err(NodesError::Local(format!("[services.{section}]")));
         }
         if self.resources.is_some() {
             return Err(NodesError::Local("[resources]".to_owned()));
         }
         Ok(Some(Arc::new(HttpPeers::new(nodes)?)))
+    }
+
+    /// The local services that this server shares with other nodes.
+    fn services_of_nodes(&self) -> Vec<&'static str> {
+        OF_NODES.into_iter().filter(|name| self.services.is_local(name)).collect()
     }
 
     fn credentials(&self) -> Result<Credentials, CredentialsError> {
@@ -348,7 +354,10 @@ impl Assembly {
                 file_systems: self.server.file_systems.clone().into_iter().rev().collect(),
             },
             url: Arc::default(),
-            is_shared: peers.is_some(),
+            seat: match &self.server.nodes {
+                Some(nodes) => Seat::of_nodes(&nodes.key, self.services_of_nodes()),
+                None => Seat::default(),
+            },
         });
         self.services.connect(services.clone());
         // `[services.s3]`, `[objects]`, `[services.default]`: what is said of S3 alone comes first.
@@ -443,7 +452,7 @@ impl Assembly {
             search.begin(weak.clone());
         }
         let reached = Reached { engine: weak.clone(), settings: settings.clone(), functions };
-        services.begin(Arc::new(reached));
+        services.begin(weak.clone(), Arc::new(reached));
         integrations.connect(Arc::new(Loopback {
             engine: weak,
             settings,

@@ -25,7 +25,7 @@ use stepwright_console::{Console, LOGIN, LOGOUT, Need, OIDC, OIDC_CALLBACK, ROUT
 use stepwright_functions::{FUNCTIONS, Functions, INVOCATIONS, MOST_PAYLOAD, serve_invocation};
 use stepwright_json::{Json, Object};
 use stepwright_protocol::{ApiError, keep_known, operation, validate};
-use stepwright_services::Services;
+use stepwright_services::{NAMES, Services};
 use stepwright_store::KeyChange;
 use tokio::sync::Semaphore;
 
@@ -71,6 +71,15 @@ pub struct Serving {
     pub(crate) oidc: Option<Arc<Oidc>>,
     /// Replaces the keys of the store, if it is encrypted.
     pub(crate) key_change: Option<KeyChange>,
+}
+
+/// The variable by which AWS's SDKs and tools learn where a service is.
+fn endpoint_variable(service: &str) -> String {
+    let id = match service {
+        "secretsmanager" => "SECRETS_MANAGER".to_owned(),
+        name => name.to_uppercase(),
+    };
+    format!("AWS_ENDPOINT_URL_{id}")
 }
 
 impl std::fmt::Debug for Serving {
@@ -146,14 +155,16 @@ impl Serving {
         };
         let url = format!("{scheme}://{address}");
         services.served_at(&url);
-        // Nodes have Step Functions and functions only: what else is called is elsewhere.
-        let names = if services.are_elsewhere() {
-            &["AWS_ENDPOINT_URL_SFN", "AWS_ENDPOINT_URL_LAMBDA"][..]
+        // A service that is not here is elsewhere: it must not be looked for at this node.
+        let names: Vec<String> = if services.are_shared() {
+            let local = NAMES.into_iter().filter(|name| services.have(name));
+            let here = ["sfn", "lambda"].into_iter().chain(local);
+            here.map(endpoint_variable).collect()
         } else {
-            &["AWS_ENDPOINT_URL"]
+            vec!["AWS_ENDPOINT_URL".to_owned()]
         };
         let mut variables: Vec<(String, String)> =
-            names.iter().map(|name| ((*name).to_owned(), url.clone())).collect();
+            names.into_iter().map(|name| (name, url.clone())).collect();
         // Where there are keys, a function has the ones that its configuration gives it.
         if self.credentials.is_empty() {
             for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {

@@ -32,9 +32,10 @@ pub enum NodesError {
     NoStore,
     /// What local services hold would be another thing at each node.
     #[error(
-        "`{0}` is for the local services, which one server has in its memory, and `[server.nodes]` \
-         makes this one of several; let a server of its own have them, and name it at each node: \
-         `[services.default]` with `endpoint = \"http://…\"`"
+        "`{0}` is for the local services of one server, with its files and processes, and `[server.nodes]` \
+         makes this one of several, which may have `sqs`, `sns`, `eventbridge`, `dynamodb`, `ssm` and \
+         `secretsmanager`; let a server of its own have the others, and name it at each node: \
+         `endpoint = \"http://…\"`"
     )]
     Local(String),
     /// The address is no URL that others could use.
@@ -121,9 +122,19 @@ pub(crate) async fn call(State(serving): Shared, request: Request) -> Response {
         Ok(request) if request.get("do").and_then(Json::as_str) == Some("printed") => {
             Ok(printed::of_this_node(serving.api.engine(), &serving.functions, &request))
         }
-        Ok(request) => serving.api.engine().answer_peer(&request).await.ok_or_else(|| {
-            ApiError::validation("this release does not know what the other node asks")
-        }),
+        Ok(request) => {
+            let of_services = match &serving.services {
+                Some(services) => services.answer_node(&request).await,
+                None => None,
+            };
+            let reply = match of_services {
+                Some(reply) => Some(reply),
+                None => serving.api.engine().answer_peer(&request).await,
+            };
+            reply.ok_or_else(|| {
+                ApiError::validation("this release does not know what the other node asks")
+            })
+        }
         Err(error) => Err(error),
     };
     answer(&serving.api.engine().new_uuid(), reply)

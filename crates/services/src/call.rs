@@ -1,5 +1,6 @@
 //! A call of an operation, and the refusals that it may end with.
 
+use crate::kept::KeptError;
 use std::borrow::Cow;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
@@ -7,7 +8,6 @@ use stepwright_aws::codec::{Message, ServiceError};
 use stepwright_aws::table::{Operation, Service};
 use stepwright_engine::Principal;
 use stepwright_json::{Array, Json, Object};
-use stepwright_store::StoreError;
 
 /// Who calls, and where.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -154,6 +154,9 @@ pub(crate) fn members<const N: usize>(members: [(&str, Option<Json>); N]) -> Jso
     Json::Object(given.collect())
 }
 
+/// The name of the refusal of services that are at another node.
+const ELSEWHERE: &str = "ServiceUnavailable";
+
 /// Why an operation is not carried out.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Refusal {
@@ -192,6 +195,22 @@ impl Refusal {
         self
     }
 
+    /// The refusal while no node is known to have the services.
+    pub(crate) fn elsewhere() -> Self {
+        let message = "the node that has the local services is being replaced; try again";
+        Self::new(ELSEWHERE, message).status(503)
+    }
+
+    /// Whether nothing was done since another node has the services.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        self.name == ELSEWHERE
+    }
+
+    /// Whether the server has failed, so that the same call may succeed another time.
+    pub(crate) fn is_fault(&self) -> bool {
+        self.status.is_some_and(|status| status == 500 || status == 503)
+    }
+
     /// The error as the codecs write it.
     pub(crate) fn reported(self, service: &Service) -> ServiceError {
         let mut error = ServiceError::new(service, &self.name, self.message);
@@ -207,8 +226,13 @@ impl Refusal {
     }
 }
 
-impl From<StoreError> for Refusal {
-    fn from(error: StoreError) -> Self {
-        Self::new("InternalError", format!("the store failed: {error}")).status(500)
+impl From<KeptError> for Refusal {
+    fn from(error: KeptError) -> Self {
+        match error {
+            KeptError::Store(error) => {
+                Self::new("InternalError", format!("the store failed: {error}")).status(500)
+            }
+            KeptError::Elsewhere => Self::elsewhere(),
+        }
     }
 }

@@ -1,10 +1,10 @@
 //! What is sent on: to functions, state machines and URLs. It is kept until it has arrived, or until it
 //! was tried often enough; then it goes to a dead-letter queue, if there is one.
 
-use crate::Setup;
 use crate::call::{Refusal, members};
 use crate::kept::{Changes, Contents, Kept};
 use crate::sqs::{QueueMessage, Sqs};
+use crate::{Seat, Setup};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::PathBuf;
@@ -118,6 +118,7 @@ struct Outbox {
 /// Everything that is under way.
 pub(crate) struct Deliveries {
     kept: Kept<Outbox>,
+    seat: Seat,
     world: OnceLock<Arc<dyn World>>,
     sqs: Arc<Sqs>,
     clock: Arc<dyn Clock>,
@@ -138,7 +139,8 @@ impl Contents for Outbox {
 impl Deliveries {
     pub(crate) fn new(setup: &Setup, sqs: Arc<Sqs>) -> Arc<Self> {
         Arc::new(Self {
-            kept: Kept::new(setup.store.clone()),
+            kept: Kept::new(setup),
+            seat: setup.seat.clone(),
             world: OnceLock::new(),
             sqs,
             clock: setup.clock.clone(),
@@ -152,9 +154,10 @@ impl Deliveries {
 
     /// Sends on what was under way when the server ended.
     pub(crate) async fn resume(self: &Arc<Self>) -> Result<(), Refusal> {
+        let term = self.seat.term();
         let left = self.kept.with(|outbox, _| outbox.under_way.clone()).await?;
         for (number, delivery) in left {
-            tokio::spawn(self.clone().carry(number, delivery));
+            tokio::spawn(self.clone().carry(number, delivery, term));
         }
         Ok(())
     }
@@ -165,6 +168,7 @@ impl Deliveries {
             return Ok(());
         }
         let now = self.clock.now().0.max(0) as u64;
+        let term = self.seat.term();
         let taken = self
             .kept
             .with(|outbox, changes: &mut Changes| {
@@ -180,13 +184,14 @@ impl Deliveries {
             })
             .await?;
         for (number, delivery) in taken {
-            tokio::spawn(self.clone().carry(number, delivery));
+            tokio::spawn(self.clone().carry(number, delivery, term));
         }
         Ok(())
     }
 
-    /// Carries a delivery to its end.
-    async fn carry(self: Arc<Self>, number: u64, delivery: Delivery) {
+    /// Carries a delivery to its end, for as long as the services are here: then the node does so that
+    /// gets them.
+    async fn carry(self: Arc<Self>, number: u64, delivery: Delivery, term: Option<u64>) {
         // Without a world, it waits for the next start.
         let Some(world) = self.world.get().cloned() else { return };
         let mut why = String::new();
@@ -194,6 +199,9 @@ impl Deliveries {
         for attempt in 0..delivery.attempts.clamp(1, ATTEMPTS) {
             if attempt > 0 {
                 tokio::time::sleep(PAUSES[attempt as usize - 1]).await;
+            }
+            if self.seat.term() != term {
+                return;
             }
             let body = delivery.body.clone();
             let sent = match delivery.to.clone() {
@@ -232,6 +240,10 @@ impl Deliveries {
                 };
                 if let Err(refusal) = self.sqs.deliver(queue, message).await {
                     tracing::warn!(queue, why = refusal.message, "a dead letter was not taken");
+                    if refusal.is_fault() {
+                        // It is kept, and tried again when the services begin again.
+                        return;
+                    }
                 }
             }
         }

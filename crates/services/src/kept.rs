@@ -1,8 +1,10 @@
 //! State that outlives the process: held in memory, and written through to the store.
 
+use crate::{Seat, Setup};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use stepwright_engine::Staying;
 use stepwright_json::Json;
 use stepwright_store::{DocumentChanges, Store, StoreError};
 
@@ -41,9 +43,13 @@ impl Changes {
 /// A change is made in memory, and its documents are handed to the store before the next change is
 /// made, so the store has them in the same order. Whoever asked for it is answered once the store
 /// has confirmed it, as is everybody who might have seen it: nothing that is answered is lost.
+///
+/// Of several nodes, one has it at a time ([`Seat`]). It is read again by whoever gets it.
 pub(crate) struct Kept<C> {
     store: Arc<dyn Store>,
-    contents: Arc<Mutex<Option<C>>>,
+    seat: Seat,
+    /// With the term that it was read in.
+    contents: Arc<Mutex<Option<(u64, C)>>>,
     loading: tokio::sync::Mutex<()>,
     /// The number of changes that the store has not confirmed yet.
     unconfirmed: Arc<AtomicUsize>,
@@ -55,10 +61,40 @@ impl<C> std::fmt::Debug for Kept<C> {
     }
 }
 
+/// Why state can be neither read nor changed.
+#[derive(Clone, Debug)]
+pub(crate) enum KeptError {
+    /// The store has failed.
+    Store(StoreError),
+    /// Another node has it. Nothing was done.
+    Elsewhere,
+}
+
+impl std::fmt::Display for KeptError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Store(error) => error.fmt(f),
+            Self::Elsewhere => f.write_str("the local services are at another node now"),
+        }
+    }
+}
+
+impl From<StoreError> for KeptError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
 impl<C: Contents> Kept<C> {
-    pub(crate) fn new(store: Arc<dyn Store>) -> Self {
+    pub(crate) fn new(setup: &Setup) -> Self {
+        Self { seat: setup.seat.clone(), ..Self::alone(setup.store.clone()) }
+    }
+
+    /// State of this server, whatever other nodes there are.
+    pub(crate) fn alone(store: Arc<dyn Store>) -> Self {
         Self {
             store,
+            seat: Seat::default(),
             contents: Arc::default(),
             loading: tokio::sync::Mutex::default(),
             unconfirmed: Arc::default(),
@@ -69,23 +105,25 @@ impl<C: Contents> Kept<C> {
     pub(crate) async fn with<T>(
         &self,
         change: impl FnOnce(&mut C, &mut Changes) -> T,
-    ) -> Result<T, StoreError> {
+    ) -> Result<T, KeptError> {
         let mut change = Some(change);
+        let staying = self.seat.stay().await.ok_or(KeptError::Elsewhere)?;
+        let term = staying.as_ref().map_or(0, |staying| staying.term());
         loop {
             let (answer, confirmed) = {
                 let mut contents = self.contents.lock();
                 match contents.as_mut() {
-                    Some(contents) => {
+                    Some((read_in, contents)) if *read_in == term => {
                         let mut changes = Changes { prefix: C::PREFIX, ..Changes::default() };
                         let change = change.take().expect("it is taken once");
                         let answer = change(contents, &mut changes);
-                        (Some(answer), self.write(changes.documents))
+                        (Some(answer), self.write(changes.documents, staying.clone()))
                     }
-                    None => (None, None),
+                    _ => (None, None),
                 }
             };
             let Some(answer) = answer else {
-                self.load().await?;
+                self.load(term).await?;
                 continue;
             };
             if let Some(confirmed) = confirmed {
@@ -101,6 +139,7 @@ impl<C: Contents> Kept<C> {
     fn write(
         &self,
         documents: DocumentChanges,
+        staying: Option<Arc<Staying>>,
     ) -> Option<tokio::sync::oneshot::Receiver<Result<(), StoreError>>> {
         if documents.is_empty() && self.unconfirmed.load(Ordering::SeqCst) == 0 {
             return None;
@@ -119,13 +158,15 @@ impl<C: Contents> Kept<C> {
             unconfirmed.fetch_sub(1, Ordering::SeqCst);
             // The caller may have gone.
             drop(answer.send(written));
+            // Until now, nobody else could read what is kept.
+            drop(staying);
         });
         Some(answered)
     }
 
-    async fn load(&self) -> Result<(), StoreError> {
+    async fn load(&self, term: u64) -> Result<(), StoreError> {
         let _turn = self.loading.lock().await;
-        if self.contents.lock().is_some() {
+        if self.contents.lock().as_ref().is_some_and(|(read_in, _)| *read_in == term) {
             return Ok(());
         }
         // Comes after everything that was handed to the store before.
@@ -142,7 +183,7 @@ impl<C: Contents> Kept<C> {
             }
         }
         contents.complete();
-        *self.contents.lock() = Some(contents);
+        *self.contents.lock() = Some((term, contents));
         Ok(())
     }
 }

@@ -13,12 +13,14 @@ mod containers;
 mod delivery;
 mod dynamodb;
 mod ecs;
+mod elsewhere;
 mod events;
 mod kept;
 mod pages;
 mod pattern;
 mod processes;
 mod s3;
+mod seat;
 mod secrets;
 mod sns;
 mod sources;
@@ -31,7 +33,9 @@ mod vault;
 pub use call::{Caller, FilePart, Reply};
 pub use containers::Containers;
 pub use delivery::{Ended, Pending, Process, World};
+pub use elsewhere::OF_NODES;
 pub use events::Event;
+pub use seat::Seat;
 pub use sources::{Source, USUAL_CONCURRENCY};
 pub use substitutes::Substitutes;
 
@@ -57,7 +61,7 @@ use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use stepwright_aws::codec::{Message, ServiceError};
 use stepwright_aws::table::{self, Operation, Service};
-use stepwright_engine::{Clock, ObjectStore};
+use stepwright_engine::{Clock, ObjectStore, WeakEngine};
 use stepwright_json::{Json, Object};
 use stepwright_store::Store;
 use vault::Vault;
@@ -84,9 +88,8 @@ pub struct Setup {
     pub substitutes: Substitutes,
     /// The URL of the server, once it is known.
     pub url: Arc<OnceLock<String>>,
-    /// Whether other nodes share the store. What services hold in memory would be another thing at each
-    /// of them, so every call is refused.
-    pub is_shared: bool,
+    /// Where the services are: always here, or at one of several nodes.
+    pub seat: Seat,
 }
 
 impl std::fmt::Debug for Setup {
@@ -143,6 +146,7 @@ impl Supported {
 #[derive(Clone)]
 pub struct Services {
     by_name: Arc<BTreeMap<&'static str, Arc<dyn LocalService>>>,
+    sqs: Arc<Sqs>,
     s3: Arc<S3>,
     deliveries: Arc<Deliveries>,
     events: Arc<Events>,
@@ -151,7 +155,7 @@ pub struct Services {
     stacks: Arc<Kept<Stacks>>,
     sources: Arc<Sources>,
     url: Arc<OnceLock<String>>,
-    is_shared: bool,
+    seat: Seat,
 }
 
 impl std::fmt::Debug for Services {
@@ -184,14 +188,17 @@ impl Services {
         let events = Events::new(setup, sqs.clone(), sns.clone(), deliveries.clone());
         let events = Arc::new(events);
         s3.tells(events.clone());
-        let vault = Arc::new(Vault::new(setup.key.clone()));
+        let vault = Arc::new(match setup.seat.key() {
+            Some(key) => Vault::with(&key),
+            None => Vault::new(setup.key.clone()),
+        });
         let batch = Batch::new(setup);
         let ecs = Ecs::new(setup);
         let services: [(&str, Arc<dyn LocalService>); 9] = [
             ("batch", batch.clone()),
             ("ecs", ecs.clone()),
             ("dynamodb", Arc::new(DynamoDb::new(setup))),
-            ("sqs", sqs),
+            ("sqs", sqs.clone()),
             ("s3", s3.clone()),
             ("sns", sns),
             ("eventbridge", events.clone()),
@@ -199,35 +206,42 @@ impl Services {
             ("secretsmanager", Arc::new(SecretsManager::new(setup, vault))),
         ];
         let url = setup.url.clone();
-        let stacks = Arc::new(Kept::new(setup.store.clone()));
+        let stacks = Arc::new(Kept::alone(setup.store.clone()));
         let by_name = Arc::new(BTreeMap::from(services));
         let sources = Arc::default();
-        let is_shared = setup.is_shared;
-        Self { by_name, s3, deliveries, events, batch, ecs, stacks, sources, url, is_shared }
+        let seat = setup.seat.clone();
+        Self { by_name, sqs, s3, deliveries, events, batch, ecs, stacks, sources, url, seat }
     }
 
     /// Sets what is reached besides the services, and goes on with what was under way when the server
     /// ended. To be called once.
-    pub fn begin(&self, world: Arc<dyn World>) {
-        if self.is_shared {
+    pub fn begin(&self, engine: WeakEngine, world: Arc<dyn World>) {
+        self.seat.connect(engine);
+        self.sources.world.get_or_init(|| world.clone());
+        self.deliveries.connect(world.clone());
+        tokio::spawn(Events::follow(Arc::downgrade(&self.events)));
+        if self.seat.is_shared() {
+            tokio::spawn(self.clone().look_after_seat());
             return;
         }
         tokio::spawn(self.batch.clone().begin(world.clone()));
-        tokio::spawn(self.ecs.clone().begin(world.clone()));
-        self.sources.world.get_or_init(|| world.clone());
-        self.deliveries.connect(world);
+        tokio::spawn(self.ecs.clone().begin(world));
         let deliveries = self.deliveries.clone();
         tokio::spawn(async move {
             if let Err(refusal) = deliveries.resume().await {
                 tracing::error!(why = refusal.message, "events that were under way cannot be read");
             }
         });
-        tokio::spawn(Events::follow(Arc::downgrade(&self.events)));
     }
 
-    /// Whether this server is one of several nodes, so that the services are those of another one.
-    pub fn are_elsewhere(&self) -> bool {
-        self.is_shared
+    /// Whether this server has a service, alone or with other nodes.
+    pub fn have(&self, service: &str) -> bool {
+        has(service) && self.seat.has(service)
+    }
+
+    /// Whether this server is one of several nodes.
+    pub fn are_shared(&self) -> bool {
+        self.seat.is_shared()
     }
 
     /// Sets the URL of the server, which URLs in answers to tasks begin with.
@@ -269,6 +283,9 @@ impl Services {
         message: Message,
         caller: &Caller,
     ) -> Result<Reply, ServiceError> {
+        if self.seat.is_shared() {
+            return self.call_among_nodes(service, operation, message, caller).await;
+        }
         self.answer(service, operation, message, caller)
             .await
             .map_err(|refusal| refusal.reported(service))
@@ -285,14 +302,6 @@ impl Services {
             let message = format!("there is no local service `{}`", service.name);
             return Err(Refusal::new("UnsupportedOperation", message).status(501));
         };
-        if self.is_shared {
-            return Err(local.unsupported(format!(
-                "this server is one of several nodes, which have no local services: a server of its own \
-                 has them for all nodes; name it, or AWS, in `[services.{}]` of each node's \
-                 stepwright.toml",
-                service.name
-            )));
-        }
         let name = operation.name.as_str();
         let Some(supported) = local.operations().iter().find(|one| one.operation == name) else {
             let where_else = format!(

@@ -25,6 +25,11 @@ impl Vault {
         Self { file, key: OnceLock::new() }
     }
 
+    /// A vault with this key.
+    pub(crate) fn with(key: &[u8; KEY]) -> Self {
+        Self { file: None, key: OnceLock::from(usable(key)) }
+    }
+
     /// Seals bytes. They can be opened only for the same purpose: a text cannot be put in the place of
     /// another.
     pub(crate) fn seal(&self, bytes: &[u8], purpose: &str) -> Result<String, String> {
@@ -60,11 +65,15 @@ impl Vault {
                 })?,
                 None => random().map_err(|error| error.to_string())?,
             };
-            let key = UnboundKey::new(&AES_256_GCM, &bytes);
-            key.map(LessSafeKey::new).map_err(|_| "the key has another length".to_owned())
+            usable(&bytes)
         });
         made.as_ref().map_err(Clone::clone)
     }
+}
+
+fn usable(bytes: &[u8; KEY]) -> Result<LessSafeKey, String> {
+    let key = UnboundKey::new(&AES_256_GCM, bytes);
+    key.map(LessSafeKey::new).map_err(|_| "the key has another length".to_owned())
 }
 
 fn random() -> std::io::Result<[u8; KEY]> {

@@ -21,7 +21,7 @@ fn services() -> Services {
         substitutes: stepwright_services::Substitutes::default(),
         key: None,
         url: Arc::default(),
-        is_shared: false,
+        seat: stepwright_services::Seat::default(),
     })
 }
 

@@ -31,7 +31,7 @@ pub async fn preview(
         jobs: None,
         substitutes: Substitutes::default(),
         url: Arc::default(),
-        is_shared: false,
+        seat: stepwright_services::Seat::default(),
     });
     let (folder, inline_code) = (folder.to_owned(), inline_code.to_owned());
     let setup = Setup { services, place, folder, inline_code, given };

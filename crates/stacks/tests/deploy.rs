@@ -37,7 +37,7 @@ impl Here {
             jobs: None,
             substitutes: stepwright_services::Substitutes::default(),
             url: Arc::new(url),
-            is_shared: false,
+            seat: stepwright_services::Seat::default(),
         });
         Self { folder, services }
     }

@@ -157,6 +157,10 @@ async fn copy_execution(
     recorded: Recorded,
 ) -> Result<(), StoreError> {
     let Recorded { row, mut chunks } = recorded;
+    if chunks.is_empty() {
+        let arn = &row.about.arn;
+        return Err(StoreError::new(format!("{arn} was not copied: its history is gone")));
+    }
     let mut map_runs = from.map_runs(row.id).await?;
     let mut about = Some(Box::new(row.about.clone()));
     let mut len = 0;

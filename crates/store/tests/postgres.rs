@@ -222,6 +222,74 @@ fn connections_are_cut_and_each_turn_is_there_once_or_not_at_all() {
     });
 }
 
+/// Turns of every kind, in every mixture: starts, those in the middle, ends, notes, and map runs.
+#[test]
+fn whatever_comes_together_each_turn_is_written_once() {
+    let Some(url) = cluster::database() else { return };
+    runtime().block_on(async {
+        let store = open(&url).await;
+        let status = |len: u64| if len == 3 { Status::Succeeded } else { Status::Running };
+        for mixture in 1_u64..16 {
+            let has = |part: u64| mixture >> part & 1 == 1;
+            // What the turns in this mixture go on from is there already: other kinds come alone.
+            let mut ready = Vec::new();
+            for _ in 0..24 {
+                let id = store.new_id();
+                store.append(turn(id, 0, Status::Running)).await.expect("it begins");
+                store.append(turn(id, 1, Status::Running)).await.expect("it goes on");
+                ready.push(id);
+            }
+            let mut appends = Vec::new();
+            let mut lens = Vec::new();
+            for (at, id) in ready.iter().copied().enumerate() {
+                let append = match at % 4 {
+                    0 if has(0) => {
+                        let mut begins = turn(store.new_id(), 0, status(at as u64 % 8));
+                        begins.map_runs = vec![MapRunRow {
+                            arn: format!("run-{}", begins.execution.0),
+                            execution: begins.execution,
+                            started_at: 1,
+                            more: vec![2],
+                        }];
+                        begins
+                    }
+                    1 if has(1) => turn(id, 2, Status::Running),
+                    2 if has(2) => turn(id, 2, status(3)),
+                    3 if has(3) => Append {
+                        len: 2,
+                        chunk: Vec::new(),
+                        wake_at: Some(7),
+                        ..turn(id, 2, Status::Running)
+                    },
+                    _ => continue,
+                };
+                lens.push((append.execution, append.len, append.status, append.wake_at));
+                // One that comes too late is refused, whatever is beside it.
+                let late = turn(id, 1, Status::Running);
+                appends.push((append, true));
+                if at % 4 != 0 && at > 12 {
+                    appends.push((late, false));
+                }
+            }
+            let writing = appends.into_iter().map(|(append, fits)| {
+                let writing = store.append(append);
+                tokio::spawn(async move { (writing.await, fits) })
+            });
+            for written in writing.collect::<Vec<_>>() {
+                let (written, fits) = written.await.expect("it does not panic");
+                assert_eq!(written.is_ok(), fits, "mixture {mixture}: {written:?}");
+            }
+            for (id, len, status, wake_at) in lens {
+                let row = store.execution(id).await.expect("it can be read").expect("it is there");
+                assert_eq!((row.len, row.status, row.wake_at), (len, status, wake_at), "{mixture}");
+                let runs = store.map_runs(id).await.expect("they can be read").len();
+                assert_eq!(runs, usize::from(len == 1), "mixture {mixture}");
+            }
+        }
+        assert_eq!(findings(&*store).await, [] as [String; 0]);
+    });
+}
+
 #[test]
 fn one_turn_that_cannot_be_written_harms_no_other() {
     let Some(url) = cluster::database() else { return };

@@ -1,6 +1,6 @@
 //! Three nodes under load, while everything around them fails: they are killed and stopped, PostgreSQL is
 //! restarted at once, connections are cut, and a standby takes the primary's place. What clients were told
-//! is so at the end, and everything ends.
+//! is so at the end, and everything ends; so it is with a queue of the nodes' local services.
 //!
 //! `STEPWRIGHT_CHAOS_ROUNDS` is the number of things that go wrong (one of each kind by default),
 //! `STEPWRIGHT_CHAOS_SEED` decides which, and `STEPWRIGHT_CHAOS_BINARY` names another binary.
@@ -8,12 +8,14 @@
 #![allow(clippy::print_stderr, reason = "a long run says how far it is")]
 
 mod proxy;
+mod queue;
 pub(crate) mod replicas;
 mod seen;
 
 use crate::cluster::free_port;
 use crate::support::{Answer, Client, command, text};
 use proxy::Proxy;
+use queue::Queue;
 use replicas::Postgres;
 use seen::Seen;
 use std::path::{Path, PathBuf};
@@ -94,7 +96,8 @@ impl Node {
             "[server]\nlisten = \"127.0.0.1:{port}\"\nsearch = false\n\
              store = \"postgres://stepwright@127.0.0.1:{store}/steps\"\n\
              data = \"data-{number}\"\nactivity_poll_seconds = 3\n\
-             [server.nodes]\naddress = \"http://127.0.0.1:{port}\"\nkey = \"a key of all the nodes\"\n"
+             [server.nodes]\naddress = \"http://127.0.0.1:{port}\"\nkey = \"a key of all the nodes\"\n\
+             [services]\nsqs = \"local\"\n"
         );
         std::fs::write(folder.join(format!("{number}.toml")), config).expect("it can be written");
         let client = Client::new(&format!("127.0.0.1:{port}")).briefly(PATIENCE);
@@ -144,6 +147,7 @@ struct World {
     nodes: Vec<Node>,
     chance: Chance,
     seen: Seen,
+    queue: Queue,
     /// Nothing more is started.
     is_enough: AtomicBool,
     is_over: AtomicBool,
@@ -324,6 +328,7 @@ fn whatever_fails_around_three_nodes_what_they_have_acknowledged_is_so() {
         nodes: (0..NODES).map(node).collect(),
         chance: Chance(AtomicU64::new(seed)),
         seen: Seen::default(),
+        queue: Queue::default(),
         is_enough: AtomicBool::new(false),
         is_over: AtomicBool::new(false),
         starts: AtomicU64::new(0),
@@ -339,13 +344,19 @@ fn whatever_fails_around_three_nodes_what_they_have_acknowledged_is_so() {
             let body = json!({"name": name, "definition": definition, "roleArn": role});
             world.insist("CreateStateMachine", &body).expect("it is made");
         }
-        let clients: Vec<_> = (0..3).map(|_| scope.spawn(|| world.start_and_read())).collect();
-        let workers: Vec<_> = (0..2).map(|_| scope.spawn(|| world.work())).collect();
+        world.make_queue();
+        let mut clients: Vec<_> = (0..3).map(|_| scope.spawn(|| world.start_and_read())).collect();
+        clients.push(scope.spawn(|| world.send()));
+        let mut workers: Vec<_> = (0..2).map(|_| scope.spawn(|| world.work())).collect();
+        workers.extend((0..2).map(|_| scope.spawn(|| world.receive())));
         for round in 0..rounds {
             let said = disturb(&world, round, &mut primary, &mut standby);
             std::thread::sleep(Duration::from_millis(1_000 + world.chance.below(4_000)));
             let (at, count) = (begun.elapsed(), world.seen.count());
-            eprintln!("{at:.0?}, round {round}: {said}; {count} executions");
+            let (sent, left) = world.queue.counts();
+            eprintln!(
+                "{at:.0?}, round {round}: {said}; {count} executions, {sent} messages, {left} not deleted"
+            );
             if clients.iter().chain(&workers).any(std::thread::ScopedJoinHandle::is_finished) {
                 break;
             }
@@ -356,6 +367,7 @@ fn whatever_fails_around_three_nodes_what_they_have_acknowledged_is_so() {
         }
         let clients: Vec<Client> = world.nodes.iter().map(|node| node.client.clone()).collect();
         world.seen.examine(&clients);
+        world.examine_queue(&clients[0]);
         drop(over);
         for worker in workers {
             worker.join().expect("it has seen nothing wrong");

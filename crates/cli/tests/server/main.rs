@@ -26,6 +26,7 @@ mod nodes_limits;
 mod nodes_maps;
 mod nodes_refused;
 mod nodes_schedules;
+mod nodes_services;
 mod operations;
 mod otlp;
 mod record;

@@ -180,12 +180,12 @@ const SEND: &str = r#"{"StartAt":"M","States":{"M":{"Type":"Map","End":true,
             "Parameters":{"QueueUrl":"QUEUE","MessageBody.$":"States.Format('{}', $)"}}}}}}}"#;
 
 #[test]
-fn local_services_are_those_of_a_server_that_has_them_for_all_nodes() {
+fn a_server_of_its_own_has_local_services_for_all_nodes() {
     let Some(url) = cluster::database() else { return };
     let folder = tempfile::tempdir().expect("a directory can be made");
     // What each node would have in its own memory is refused.
     for (settings, named) in [
-        ("[services]\nsqs = \"local\"", "`[services.sqs]` is for the local services"),
+        ("[services]\ns3 = \"local\"", "`[services.s3]` is for the local services"),
         ("[services]\ndefault = \"local\"", "`[services.default]` is for the local services"),
         ("[resources.q]\ntype = \"AWS::SQS::Queue\"", "`[resources]` is for the local services"),
     ] {
@@ -204,7 +204,7 @@ fn local_services_are_those_of_a_server_that_has_them_for_all_nodes() {
     let queue = json!({"QueueName": "work"});
     let here = nodes[0].client.service("AmazonSQS.CreateQueue", &queue);
     let Answer::Refused(_, why) = here else { panic!("{here:?}") };
-    assert!(why.contains("one of several nodes") && why.contains("[services.sqs]"), "{why}");
+    assert!(why.contains("one of several nodes") && why.contains("sqs = \"local\""), "{why}");
     let Answer::Ok(made) = services.client().service("AmazonSQS.CreateQueue", &queue) else {
         panic!("it is not made")
     };

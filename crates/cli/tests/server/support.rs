@@ -291,7 +291,9 @@ impl Client {
     fn read(sent: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Answer {
         let Ok(mut response) = sent else { return Answer::Lost };
         let Ok(text) = response.body_mut().read_to_string() else { return Answer::Lost };
-        let Ok(reply) = stepwright_json::parse(&text) else { return Answer::Lost };
+        // Some operations of services answer nothing.
+        let text = if text.is_empty() { "{}" } else { &text };
+        let Ok(reply) = stepwright_json::parse(text) else { return Answer::Lost };
         if response.status().is_success() {
             return Answer::Ok(reply);
         }

@@ -402,10 +402,15 @@ impl Nodes {
         StartRequest::new(machine, self.revision.clone(), format!("execution-{n}"), input)
     }
 
-    /// Starts an execution somewhere, until that is acknowledged.
-    async fn start(&self, nodes: &[(Engine, Arc<Link>)], n: usize) -> String {
+    /// Starts an execution somewhere, until that is acknowledged. Who is asked and was taken for dead begins again
+    /// as another node; otherwise nobody might be left.
+    async fn start(&self, nodes: &mut [(Engine, Arc<Link>)], n: usize) -> String {
         loop {
-            let (engine, _) = &nodes[self.chance.below(nodes.len() as u64) as usize];
+            let chosen = self.chance.below(nodes.len() as u64) as usize;
+            if nodes[chosen].0.is_lost() {
+                nodes[chosen] = self.open().await;
+            }
+            let (engine, _) = &nodes[chosen];
             let starting = engine.start(self.request(n));
             match tokio::time::timeout(Duration::from_secs(5), starting).await {
                 Ok(Ok(started)) => return started.arn,
@@ -432,7 +437,7 @@ impl Nodes {
         let mut arns: Vec<String> = Vec::new();
         let mut stopped: BTreeMap<String, Status> = BTreeMap::new();
         for _ in 0..12 {
-            arns.push(self.start(&nodes, arns.len()).await);
+            arns.push(self.start(&mut nodes, arns.len()).await);
             let chosen = self.chance.below(nodes.len() as u64) as usize;
             match self.chance.below(8) {
                 0 | 1 => {

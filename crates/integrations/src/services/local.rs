@@ -33,9 +33,9 @@ impl AwsServices {
         self.place(service).is_some_and(|place| place.is_local)
     }
 
-    /// A section that says that services are those of this machine.
-    pub fn local_section(&self) -> Option<&str> {
-        let local = self.places.iter().find(|(_, place)| place.is_local);
+    /// The sections that say that services are those of this machine.
+    pub fn local_sections(&self) -> impl Iterator<Item = &str> {
+        let local = self.places.iter().filter(|(_, place)| place.is_local);
         local.map(|(name, _)| name.as_str())
     }
 

@@ -43,7 +43,7 @@ async fn strangers_are_refused() {
         jobs: None,
         substitutes: stepwright_services::Substitutes::default(),
         url: Arc::default(),
-        is_shared: false,
+        seat: stepwright_services::Seat::default(),
     });
     let mut count = 0;
     for name in NAMES {

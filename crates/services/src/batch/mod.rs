@@ -119,7 +119,7 @@ fn refused(message: impl std::fmt::Display) -> Refusal {
 impl Batch {
     pub(crate) fn new(setup: &Setup) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
-            kept: Kept::new(setup.store.clone()),
+            kept: Kept::alone(setup.store.clone()),
             clock: setup.clock.clone(),
             account: setup.account.clone(),
             region: setup.region.clone(),

@@ -5,12 +5,12 @@ use super::Batch;
 use super::state::{Job, Status};
 use crate::call::{Refusal, list, members, text};
 use crate::delivery::{Ended, Pending, Process, World};
+use crate::kept::KeptError;
 use crate::processes::{log, variables};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use stepwright_json::{Json, Object};
-use stepwright_store::StoreError;
 use tokio::sync::oneshot::{Receiver, channel};
 
 /// The most jobs that run at once.
@@ -61,7 +61,7 @@ impl Batch {
     }
 
     /// Begins the jobs whose turn it is.
-    pub(super) async fn go_on(&self) -> Result<(), StoreError> {
+    pub(super) async fn go_on(&self) -> Result<(), KeptError> {
         if self.world.get().is_none() {
             return Ok(());
         }

@@ -195,7 +195,7 @@ fn validation(message: impl Into<String>) -> Refusal {
 impl DynamoDb {
     pub(crate) fn new(setup: &Setup) -> Self {
         Self {
-            kept: Kept::new(setup.store.clone()),
+            kept: Kept::new(setup),
             clock: setup.clock.clone(),
             account: setup.account.clone(),
             region: setup.region.clone(),

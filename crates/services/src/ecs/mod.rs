@@ -124,7 +124,7 @@ fn client(message: impl Into<String>) -> Refusal {
 impl Ecs {
     pub(crate) fn new(setup: &Setup) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
-            kept: Kept::new(setup.store.clone()),
+            kept: Kept::alone(setup.store.clone()),
             clock: setup.clock.clone(),
             account: setup.account.clone(),
             region: setup.region.clone(),

@@ -15,7 +15,7 @@ use crate::delivery::Deliveries;
 use crate::kept::Kept;
 use crate::sns::Sns;
 use crate::sqs::Sqs;
-use crate::{Answered, LocalService, Setup, Supported};
+use crate::{Answered, LocalService, Seat, Setup, Supported};
 use state::Rules;
 use std::future::ready;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,6 +29,7 @@ const DEFAULT: &str = "default";
 /// The buses and rules of one account in one region.
 pub(crate) struct Events {
     kept: Kept<Rules>,
+    seat: Seat,
     clock: Arc<dyn Clock>,
     account: String,
     region: String,
@@ -102,7 +103,8 @@ impl Events {
         deliveries: Arc<Deliveries>,
     ) -> Self {
         Self {
-            kept: Kept::new(setup.store.clone()),
+            kept: Kept::new(setup),
+            seat: setup.seat.clone(),
             clock: setup.clock.clone(),
             account: setup.account.clone(),
             region: setup.region.clone(),
@@ -143,6 +145,10 @@ impl Events {
             }
         };
         operation.await
+    }
+
+    pub(crate) fn set_has_rules(&self, has_rules: bool) {
+        self.has_rules.store(has_rules, Ordering::Relaxed);
     }
 
     pub(crate) fn has_rules(&self) -> bool {

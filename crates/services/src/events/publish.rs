@@ -7,11 +7,17 @@ use crate::call::{Answer, Call, Refusal, answer, text};
 use crate::delivery::{ATTEMPTS, Delivery, To};
 use crate::sqs::{QueueMessage, is_fifo};
 use jiff::Timestamp;
+use std::time::Duration;
 use stepwright_aws::codec;
+use stepwright_engine::{PeerError, Place};
 use stepwright_json::{Json, Object, json};
 
 /// The largest request, in bytes.
 const MOST_BYTES: usize = 256 << 10;
+
+/// How often it is tried to tell the node that has the rules of an event, and the pause in between.
+const ATTEMPTS_TO_TELL: usize = 40;
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// How many buses an event passes at most.
 const MOST_BUSES: usize = 5;
@@ -29,6 +35,32 @@ pub struct Event {
     pub detail: Json,
     /// When, in milliseconds since 1970.
     pub at: i64,
+}
+
+impl Event {
+    /// What another node reads.
+    pub(crate) fn write(&self) -> Json {
+        let resources: Vec<Json> = self.resources.iter().map(|arn| arn.as_str().into()).collect();
+        json!({
+            "source": (self.source.as_str()),
+            "type": (self.detail_type.as_str()),
+            "resources": resources,
+            "detail": (self.detail.clone()),
+            "at": (self.at)
+        })
+    }
+
+    pub(crate) fn read(written: &Json) -> Option<Self> {
+        let text = |key: &str| Some(written.get(key)?.as_str()?.to_owned());
+        let resources = written.get("resources")?.as_array()?.iter();
+        Some(Self {
+            source: text("source")?,
+            detail_type: text("type")?,
+            resources: resources.filter_map(Json::as_str).map(str::to_owned).collect(),
+            detail: written.get("detail")?.clone(),
+            at: written.get("at")?.as_i64()?,
+        })
+    }
 }
 
 /// A moment as events show it.
@@ -104,9 +136,36 @@ impl Events {
         if !self.has_rules() {
             return;
         }
-        if let Err(refusal) = self.publish(DEFAULT, event).await {
-            tracing::error!(why = refusal.message, "an event could not be published");
+        for _ in 0..ATTEMPTS_TO_TELL {
+            match self.seat.place() {
+                Place::Here => {
+                    let publishing = self.publish(DEFAULT, event.clone());
+                    match self.seat.during(publishing).await {
+                        Some(Ok(_)) => return,
+                        Some(Err(refusal)) => {
+                            let why = refusal.message;
+                            tracing::error!(why, "an event could not be published");
+                            return;
+                        }
+                        None => {}
+                    }
+                }
+                Place::At(address) => {
+                    let request = json!({"do": "event", "event": (event.write())});
+                    match crate::elsewhere::ask(&self.seat, &address, request).await {
+                        Ok(_) => return,
+                        Err(PeerError::NotReached(_)) => {}
+                        Err(error) => {
+                            tracing::error!(%error, "an event may not have been published");
+                            return;
+                        }
+                    }
+                }
+                Place::Nowhere => {}
+            }
+            tokio::time::sleep(PAUSE).await;
         }
+        tracing::error!("an event could not be published: no node has the rules");
     }
 
     /// Publishes an event. When this has returned, it is kept for whoever gets it.
@@ -192,6 +251,9 @@ impl Events {
                         ..QueueMessage::default()
                     };
                     if let Err(refusal) = self.sqs.deliver(arn, message.clone()).await {
+                        if refusal.is_fault() {
+                            return Err(refusal);
+                        }
                         tracing::warn!(
                             rule = name,
                             target = arn,
@@ -207,6 +269,9 @@ impl Events {
                 "sns" => {
                     let published = self.sns.deliver(arn, &input, &crate::url_of(&self.url)).await;
                     if let Err(refusal) = published {
+                        if refusal.is_fault() {
+                            return Err(refusal);
+                        }
                         tracing::warn!(
                             rule = name,
                             target = arn,

@@ -1,26 +1,47 @@
-//! Rules by schedule. What was due while no server was running is not made up for.
+//! Rules by schedule. What was due while no server was running is not made up for. Of several nodes, the
+//! one fires that has the services; what was due while none had them is fired by the next one.
 
 use super::publish::moment;
 use super::state::Rule;
 use super::{DEFAULT, Events};
 use crate::call::Refusal;
 use std::sync::Weak;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use stepwright_json::json;
 
 /// The longest sleep: clocks may be set.
 const LONGEST: i64 = 60_000;
 
+/// How often a node looks whether the services have come here.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How far back a node makes up for what was due while none had the services.
+const MADE_UP: i64 = 15 * 60_000;
+
+/// A rule that is due, by its name.
+type Due = (String, Rule);
+
 impl Events {
     /// Fires rules when they are due, for as long as the services are there. In between, nothing is
     /// held: the store must be free once nobody uses it any more.
     pub(crate) async fn follow(events: Weak<Self>) {
-        let Some(mut since) = events.upgrade().map(|events| events.now()) else { return };
+        let Some(first) = events.upgrade() else { return };
+        // With several nodes, it is read where the one before has stopped.
+        let mut known = if first.seat.is_shared() { None } else { Some(first.now()) };
+        drop(first);
         loop {
             let Some(here) = events.upgrade() else { return };
-            let (next, rules) = match here.due(since).await {
+            if here.seat.is_over() {
+                return;
+            }
+            let (mut since, next, rules) = match here.due(known).await {
                 Ok(found) => found,
+                Err(refusal) if refusal.is_elsewhere() => {
+                    known = None;
+                    drop(here);
+                    tokio::time::sleep(LOOK_EVERY).await;
+                    continue;
+                }
                 Err(refusal) => {
                     tracing::error!(why = refusal.message, "the rules cannot be read");
                     drop(here);
@@ -28,7 +49,10 @@ impl Events {
                     continue;
                 }
             };
-            let pause = next.map_or(LONGEST, |next| (next - here.now()).clamp(0, LONGEST));
+            // Whoever may lose the services to another node looks more often.
+            let longest =
+                if here.seat.is_shared() { LOOK_EVERY.as_millis() as i64 } else { LONGEST };
+            let pause = next.map_or(longest, |next| (next - here.now()).clamp(0, longest));
             let changed = here.changed.clone();
             drop(here);
             let is_changed = tokio::select! {
@@ -39,34 +63,52 @@ impl Events {
             let now = here.now();
             if is_changed {
                 // A rule that is new is not due for what was before.
-                since = since.max(now - 1_000);
+                known = Some(since.max(now - 1_000));
                 continue;
             }
             if let Some(next) = next.filter(|next| *next <= now) {
                 for (name, rule) in rules {
-                    if let Err(refusal) = here.fire(&name, &rule, next).await {
-                        tracing::error!(
-                            rule = name,
-                            why = refusal.message,
-                            "a schedule reached nobody"
-                        );
+                    let fired = here.seat.during(here.fire(&name, &rule, next)).await;
+                    if let Err(refusal) = fired.unwrap_or_else(|| Err(Refusal::elsewhere())) {
+                        let why = refusal.message;
+                        tracing::error!(rule = name, why, "a schedule reached nobody");
                     }
                 }
                 since = next;
+                if here.seat.is_shared() {
+                    let kept = here.kept.with(|rules, changes| rules.has_fired(next, changes));
+                    if let Err(error) = kept.await {
+                        // The node that has the services now fires it again.
+                        tracing::warn!(%error, "that a schedule was fired cannot be kept");
+                        known = None;
+                        continue;
+                    }
+                }
             }
+            known = Some(since);
         }
     }
 
-    /// The next moment at which rules are due, and those rules.
-    async fn due(&self, since: i64) -> Result<(Option<i64>, Vec<(String, Rule)>), Refusal> {
+    /// Since when it is looked, the next moment at which rules are due, and those rules.
+    async fn due(&self, known: Option<i64>) -> Result<(i64, Option<i64>, Vec<Due>), Refusal> {
+        let now = self.now();
         Ok(self
             .kept
-            .with(|rules, _| {
-                self.has_rules.store(!rules.rules.is_empty(), Ordering::Relaxed);
+            .with(|rules, changes| {
+                self.set_has_rules(!rules.rules.is_empty());
+                let since = known.unwrap_or_else(|| {
+                    if rules.fired.is_none() {
+                        rules.has_fired(now, changes);
+                    }
+                    rules.fired.unwrap_or(now).max(now - MADE_UP)
+                });
+                let since = since.max(rules.fired.unwrap_or(since));
                 let mut first = None;
-                let mut found: Vec<(String, Rule)> = Vec::new();
+                let mut found: Vec<Due> = Vec::new();
                 for (name, rule) in rules.of_bus(DEFAULT).filter(|(_, rule)| rule.is_enabled()) {
                     let Some((_, schedule)) = &rule.schedule else { continue };
+                    // A rule that came later is not due for what was before.
+                    let since = if self.seat.is_shared() { since.max(rule.since) } else { since };
                     let Some(at) = schedule.after(since, rule.since) else { continue };
                     if first.is_none_or(|first| at < first) {
                         first = Some(at);
@@ -76,7 +118,7 @@ impl Events {
                         found.push((name.to_owned(), rule.clone()));
                     }
                 }
-                (first, found)
+                (since, first, found)
             })
             .await?)
     }

@@ -17,6 +17,8 @@ pub(super) struct Rules {
     pub(super) buses: BTreeMap<String, Bus>,
     /// By bus and name.
     pub(super) rules: BTreeMap<(String, String), Rule>,
+    /// Until when schedules have been fired, if several nodes share the store.
+    pub(super) fired: Option<i64>,
 }
 
 /// A bus.
@@ -66,12 +68,21 @@ impl Contents for Rules {
                 let Some((bus, name)) = rest.split_once('/') else { return };
                 self.rules.insert((bus.to_owned(), name.to_owned()), Rule::read(value));
             }
+            None if key == FIRED => self.fired = value.as_i64(),
             _ => {}
         }
     }
 }
 
+/// The key of the moment until when schedules have been fired.
+const FIRED: &str = "fired";
+
 impl Rules {
+    pub(super) fn has_fired(&mut self, until: i64, changes: &mut Changes) {
+        self.fired = Some(until);
+        changes.put(FIRED, &until.into());
+    }
+
     pub(super) fn has_bus(&self, bus: &str) -> Result<(), Refusal> {
         if bus == DEFAULT || self.buses.contains_key(bus) {
             return Ok(());

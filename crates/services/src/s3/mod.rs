@@ -283,7 +283,7 @@ impl LocalService for S3 {
 impl S3 {
     pub(crate) fn new(setup: &Setup) -> Self {
         Self {
-            kept: kept::Kept::new(setup.store.clone()),
+            kept: kept::Kept::alone(setup.store.clone()),
             clock: setup.clock.clone(),
             account: setup.account.clone(),
             region: setup.region.clone(),

@@ -102,7 +102,7 @@ fn invalid_request(message: impl Into<String>) -> Refusal {
 impl SecretsManager {
     pub(crate) fn new(setup: &Setup, vault: Arc<Vault>) -> Self {
         Self {
-            kept: Kept::new(setup.store.clone()),
+            kept: Kept::new(setup),
             clock: setup.clock.clone(),
             account: setup.account.clone(),
             region: setup.region.clone(),

@@ -96,7 +96,7 @@ fn not_found(what: &str) -> Refusal {
 impl Sns {
     pub(crate) fn new(setup: &Setup, sqs: Arc<Sqs>, deliveries: Arc<Deliveries>) -> Self {
         Self {
-            kept: Kept::new(setup.store.clone()),
+            kept: Kept::new(setup),
             clock: setup.clock.clone(),
             account: setup.account.clone(),
             region: setup.region.clone(),

@@ -117,6 +117,9 @@ impl Sns {
                     let message =
                         published.for_queue(&one, arn, &subscription, url, topic.is_fifo());
                     if let Err(refusal) = self.sqs.deliver(&one.endpoint, message.clone()).await {
+                        if refusal.is_fault() {
+                            return Err(refusal);
+                        }
                         tracing::warn!(
                             queue = one.endpoint,
                             why = refusal.message,

@@ -108,7 +108,7 @@ impl LocalService for Sqs {
 impl Sqs {
     pub(crate) fn new(setup: &Setup) -> Self {
         Self {
-            kept: Kept::new(setup.store.clone()),
+            kept: Kept::new(setup),
             clock: setup.clock.clone(),
             account: setup.account.clone(),
             region: setup.region.clone(),
@@ -177,6 +177,13 @@ impl Sqs {
             None => Ok(self.name_of_arn(url).unwrap_or(url)),
             Some(account) if account == self.account => Ok(name),
             Some(_) => Err(errors::no_queue()),
+        }
+    }
+
+    /// Rings the bells of all queues: whoever waits looks again.
+    pub(crate) fn ring_all(&self) {
+        for bell in self.bells.lock().values() {
+            bell.notify_waiters();
         }
     }
 

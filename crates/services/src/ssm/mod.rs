@@ -74,7 +74,7 @@ fn missing() -> Refusal {
 impl Ssm {
     pub(crate) fn new(setup: &Setup, vault: Arc<Vault>) -> Self {
         Self {
-            kept: Kept::new(setup.store.clone()),
+            kept: Kept::new(setup),
             clock: setup.clock.clone(),
             account: setup.account.clone(),
             region: setup.region.clone(),

@@ -117,7 +117,7 @@ macro_rules! read {
 pub(crate) use read;
 
 pub(super) const COLUMNS: &str = "e.id, e.arn, e.machine, e.version, e.alias, e.map_run, e.started_at, e.more, \
-                       e.status, l.len, e.stopped_at, l.wake_at, l.is_owed, e.redrive_count, \
+                       e.status, coalesce(l.len, 0), e.stopped_at, l.wake_at, coalesce(l.is_owed, false), e.redrive_count, \
                        e.redriven_at";
 
 /// The last chunk of each execution, which has what changes with every turn.
@@ -222,17 +222,18 @@ pub(crate) async fn recorded(
     most_bytes: usize,
 ) -> Answer<Vec<Recorded>> {
     // One statement, so that the rows and the chunks are read at the same moment. The sizes are added up
-    // before the bytes are read.
+    // before the bytes are read. Whoever examines a store wants to know of a history that is gone.
+    let last = LAST.replace("CROSS JOIN", "LEFT JOIN");
     let query = format!(
         "SELECT {COLUMNS}, h.lens, h.bytes FROM (
             SELECT s.*, sum(s.size) OVER (ORDER BY s.id) AS total,
                 row_number() OVER (ORDER BY s.id) AS place
             FROM (
-                SELECT x.*, (SELECT least(sum(octet_length(c.bytes)), $3) FROM stepwright.chunks c
-                    WHERE c.execution = x.id) AS size
+                SELECT x.*, (SELECT least(coalesce(sum(octet_length(c.bytes)), 0), $3)
+                    FROM stepwright.chunks c WHERE c.execution = x.id) AS size
                 FROM stepwright.executions x WHERE x.id >= $1 AND x.id < $2
             ) AS s
-        ) AS e {LAST} CROSS JOIN LATERAL (
+        ) AS e {last} ON true CROSS JOIN LATERAL (
             SELECT array_agg(p.len ORDER BY p.before) AS lens,
                 array_agg(p.bytes ORDER BY p.before) AS bytes
             FROM (

@@ -46,7 +46,20 @@ const FENCE: &str = "fence AS MATERIALIZED (
     SELECT node FROM stepwright.fences WHERE node = $1 AND lane = $2 AND epoch = $3 FOR SHARE
 )";
 
-const APPEND: &str = ",
+/// What a statement has to do, beside adding chunks. PostgreSQL reads and plans a statement each time, which takes
+/// longer than carrying a small one out; so a part is there only if it has something to do.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each says whether one part is there")]
+struct Parts {
+    begins: bool,
+    goes_on: bool,
+    changes: bool,
+    notes: bool,
+    has_runs: bool,
+}
+
+/// Executions that begin.
+const BEGUN: &str = ",
 begun AS MATERIALIZED (
     SELECT * FROM unnest($4::int8[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
         $10::text[], $11::int8[], $12::bytea[], $13::int2[], $14::int8[], $15::int8[], $16::int8[])
@@ -61,46 +74,48 @@ started AS (
     FROM begun, fence ORDER BY arn
     ON CONFLICT DO NOTHING
     RETURNING id, owner, status
-),
+)";
+
+const TURNS: &str = ",
 turns AS MATERIALIZED (
     SELECT * FROM unnest($17::int8[], $18::int8[], $19::int8[], $20::int8[], $21::bool[],
         $22::bytea[], $23::int2[], $24::int2[], $25::int8[], $26::int8[], $27::int8[])
         AS t (execution, before, len, wake_at, is_owed, bytes, kind, status, stopped_at,
             redrive_count, redriven_at)
-),
+)";
+
+/// Rows that change.
+const OLD: &str = ",
 old AS MATERIALIZED (
     SELECT e.id, e.owner, e.status FROM stepwright.executions e, fence
     WHERE e.id IN (SELECT execution FROM turns WHERE kind >= 2) ORDER BY e.id FOR UPDATE OF e
-),
-fitting AS MATERIALIZED (
-    SELECT t.* FROM turns t, fence WHERE CASE
-        WHEN t.kind = 0 THEN t.execution IN (SELECT id FROM started)
-        ELSE t.before = (SELECT c.len FROM stepwright.chunks c WHERE c.execution = t.execution
-                ORDER BY c.before DESC LIMIT 1)
-            AND (t.kind = 1 OR t.execution IN (SELECT id FROM old))
-    END
-),
+)";
+
+const WRITTEN: &str = ",
 written AS (
     INSERT INTO stepwright.chunks (execution, before, len, wake_at, is_owed, bytes)
     SELECT execution, before, len, wake_at, is_owed, bytes FROM fitting WHERE kind < 3
     ORDER BY execution
     ON CONFLICT DO NOTHING
     RETURNING execution
-),
+)";
+
+const NOTED: &str = ",
 noted AS (
     UPDATE stepwright.chunks c SET wake_at = f.wake_at, is_owed = f.is_owed FROM fitting f
     WHERE f.kind = 3 AND c.execution = f.execution AND c.len = f.len
     RETURNING c.execution
-),
-kept AS MATERIALIZED (
-    SELECT execution FROM written UNION ALL SELECT execution FROM noted
-),
+)";
+
+const CHANGED: &str = ",
 changed AS (
     UPDATE stepwright.executions e SET status = f.status, stopped_at = f.stopped_at,
         redrive_count = f.redrive_count, redriven_at = f.redriven_at
     FROM fitting f
     WHERE f.kind >= 2 AND e.id = f.execution AND f.execution IN (SELECT execution FROM kept)
-),
+)";
+
+const RUNS: &str = ",
 runs AS (
     INSERT INTO stepwright.map_runs (arn, execution, started_at, more)
     SELECT r.arn, r.execution, r.started_at, r.more
@@ -110,21 +125,84 @@ runs AS (
     ORDER BY r.arn
     ON CONFLICT (arn) DO UPDATE
         SET execution = excluded.execution, started_at = excluded.started_at, more = excluded.more
-),
-counting AS (
-    INSERT INTO stepwright.counts (owner, status, slot, number)
-    SELECT owner, status, $32::int2, sum(number) FROM (
-        SELECT owner, status, 1 AS number FROM started
-        UNION ALL
-        SELECT o.owner, o.status, -1 FROM old o JOIN fitting f ON f.execution = o.id
+)";
+
+impl Parts {
+    /// The statement. A parameter that no part of it uses has its type in the request.
+    fn statement(self) -> String {
+        let Self { begins, goes_on, changes, notes, has_runs } = self;
+        let reads_old = changes || notes;
+        let only_if = |is_there: bool, part: &'static str| if is_there { part } else { "" };
+        let first = "t.execution IN (SELECT id FROM started)";
+        let later = format!(
+            "t.before = (SELECT c.len FROM stepwright.chunks c WHERE c.execution = t.execution
+            ORDER BY c.before DESC LIMIT 1){}",
+            only_if(reads_old, " AND (t.kind = 1 OR t.execution IN (SELECT id FROM old))")
+        );
+        let fits = match (begins, goes_on || reads_old) {
+            (true, false) => first.to_owned(),
+            (false, _) => later,
+            (true, true) => format!("CASE WHEN t.kind = 0 THEN {first} ELSE {later} END"),
+        };
+        let fitting = format!(
+            ",
+fitting AS MATERIALIZED (
+    SELECT t.* FROM turns t, fence WHERE {fits}
+)"
+        );
+        let kept = format!(
+            ",
+kept AS MATERIALIZED (
+    SELECT execution FROM written {}
+)",
+            only_if(notes, "UNION ALL SELECT execution FROM noted")
+        );
+        let counted: Vec<&str> = [
+            only_if(begins, "SELECT owner, status, 1 AS number FROM started"),
+            only_if(
+                reads_old,
+                "SELECT o.owner, o.status, -1 AS number FROM old o JOIN fitting f ON f.execution = o.id
             WHERE f.status <> o.status AND o.id IN (SELECT execution FROM kept)
         UNION ALL
         SELECT o.owner, f.status, 1 FROM old o JOIN fitting f ON f.execution = o.id
-            WHERE f.status <> o.status AND o.id IN (SELECT execution FROM kept)
-    ) AS changes GROUP BY owner, status HAVING sum(number) <> 0 ORDER BY owner, status
+            WHERE f.status <> o.status AND o.id IN (SELECT execution FROM kept)",
+            ),
+        ]
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect();
+        let counting = if counted.is_empty() {
+            String::new()
+        } else {
+            format!(
+                ",
+counting AS (
+    INSERT INTO stepwright.counts (owner, status, slot, number)
+    SELECT owner, status, $32::int2, sum(number) FROM ({}) AS changes
+    GROUP BY owner, status HAVING sum(number) <> 0 ORDER BY owner, status
     ON CONFLICT (owner, status, slot) DO UPDATE SET number = counts.number + excluded.number
-)
-SELECT EXISTS (SELECT FROM fence), ARRAY(SELECT execution FROM kept)";
+)",
+                counted.join(" UNION ALL ")
+            )
+        };
+        [
+            "WITH ",
+            FENCE,
+            only_if(begins, BEGUN),
+            TURNS,
+            only_if(reads_old, OLD),
+            &fitting,
+            WRITTEN,
+            only_if(notes, NOTED),
+            &kept,
+            only_if(reads_old, CHANGED),
+            only_if(has_runs, RUNS),
+            &counting,
+            "\nSELECT EXISTS (SELECT FROM fence), ARRAY(SELECT execution FROM kept)",
+        ]
+        .concat()
+    }
+}
 
 /// The columns of the turns of one statement.
 #[derive(Default)]
@@ -249,7 +327,15 @@ pub(crate) async fn append(
         (&runs_more, byteas),
         (&slot, Type::INT2),
     ];
-    let row = client.query_typed_one(&format!("WITH {FENCE}{APPEND}"), &parameters).await?;
+    let has = |kind: i16| c.kind.contains(&kind);
+    let parts = Parts {
+        begins: has(BEGINS),
+        goes_on: has(GOES_ON),
+        changes: has(CHANGES),
+        notes: has(NOTES),
+        has_runs: !run_arns.is_empty(),
+    };
+    let row = client.query_typed_one(&parts.statement(), &parameters).await?;
     if !row.get::<_, bool>(0) {
         return Ok(Written::Fenced);
     }
