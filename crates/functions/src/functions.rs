@@ -241,6 +241,12 @@ impl Functions {
     /// Invokes a function as Lambda does. Dropping the future leaves the invocation running, as on
     /// AWS.
     pub async fn invoke(&self, invocation: Invocation) -> Result<Reply, Error> {
+        self.invoke_for(invocation, true).await
+    }
+
+    /// Invokes a function for a caller that may go away before the answer comes, or for one that never does,
+    /// which saves a task of its own.
+    pub async fn invoke_for(&self, invocation: Invocation, may_go: bool) -> Result<Reply, Error> {
         let parsed = FunctionName::parse(&invocation.function);
         let qualifier = match (parsed.qualifier, invocation.qualifier.as_deref()) {
             (Some(named), Some(given)) if named != given => {
@@ -289,10 +295,15 @@ impl Functions {
             });
             return Ok(reply(202));
         }
-        let ended = tokio::spawn(async move { run.once(false).await }).await;
-        let (answer, version) = ended.map_err(|error| {
-            Error::service(format!("the invocation of `{}` was lost: {error}", parsed.name))
-        })??;
+        let ended = if may_go {
+            let ended = tokio::spawn(async move { run.once(false).await }).await;
+            ended.map_err(|error| {
+                Error::service(format!("the invocation of `{}` was lost: {error}", parsed.name))
+            })?
+        } else {
+            run.once(false).await
+        };
+        let (answer, version) = ended?;
         let mut reply = reply(200);
         reply.executed_version = version.unwrap_or(reply.executed_version);
         reply.function_error = answer.is_error.then(|| "Unhandled".to_owned());
