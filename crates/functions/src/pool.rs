@@ -87,7 +87,8 @@ impl Pool {
                 Taken::Closed => return Err(Error::shutting_down()),
                 Taken::None => {
                     let begun = Begun(self);
-                    let started = process::start(&self.settings, self, request.clone()).await;
+                    let starting = process::start(&self.settings, self, request.clone());
+                    let started = Box::pin(starting).await;
                     drop(begun);
                     started?
                 }
