@@ -110,9 +110,10 @@ fn the_tarball_is_unpacked_and_runs() {
         .filter(|name| !name.is_empty() && *name != "help")
         .collect();
     assert!(names.len() > 20, "{names:?}");
-    let has_man = Command::new("man").arg("--version").output().is_ok();
-    for name in &names {
-        let page = pages.join(format!("stepwright-{name}.1"));
+    let has = |program: &str| Command::new(program).arg("--version").output().is_ok();
+    let (has_man, has_mandoc) = (has("man"), has("mandoc"));
+    for name in names.iter().map(|name| format!("stepwright-{name}")).chain(["stepwright".into()]) {
+        let page = pages.join(format!("{name}.1"));
         assert!(page.is_file(), "{}", page.display());
         if has_man {
             let mut man = Command::new("man");
@@ -122,9 +123,16 @@ fn the_tarball_is_unpacked_and_runs() {
             assert_eq!(complaints, "", "{name}");
             assert!(output.status.success() && output.stdout.len() > 500, "{name}");
         }
+        if has_mandoc {
+            // The other reader of such pages is stricter.
+            let mut mandoc = Command::new("mandoc");
+            let output = mandoc.args(["-T", "lint", "-W", "warning"]).arg(&page).output();
+            let complaints = output.expect("it runs").stdout;
+            assert_eq!(String::from_utf8_lossy(&complaints), "", "{name}");
+        }
     }
-    if !has_man {
-        println!("`man` is not there: its pages are only made");
+    if !has_man || !has_mandoc {
+        println!("`man` or `mandoc` is not there: pages are made, and not checked by it");
     }
 }
 

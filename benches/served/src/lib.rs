@@ -92,9 +92,9 @@ pub fn chain() -> String {
     )
 }
 
-/// Ten states that call the function `noop`.
-pub fn calls() -> String {
-    let function = "arn:aws:lambda:us-east-1:123456789012:function:noop";
+/// Ten states that call a function.
+pub fn calls(function: &str) -> String {
+    let function = format!("arn:aws:lambda:us-east-1:123456789012:function:{function}");
     let states: Vec<String> = (0..10)
         .map(|n| {
             let next =
@@ -183,8 +183,8 @@ impl Client {
         text(&self.call("StartExecution", &body.to_string()), "executionArn")
     }
 
-    /// Starts an execution and asks for its end: first after half of the time that the last one took, then after
-    /// each sixteenth of the time that has passed, so that asking is a small part of what is measured.
+    /// Starts an execution and asks for its end: first after three quarters of the time that the last one took,
+    /// then after each eighth of the time that has passed, so that asking is a small part of what is measured.
     pub fn start_and_wait(&mut self, machine: &str, input: &str) {
         let began = Instant::now();
         let arn = self.start(machine, input);
@@ -194,7 +194,7 @@ impl Client {
     /// Asks for the end of an execution.
     pub fn wait(&mut self, arn: &str, began: Instant) {
         let body = json!({"executionArn": arn}).to_string();
-        let first = (self.last / 2).saturating_sub(began.elapsed());
+        let first = (self.last * 3 / 4).saturating_sub(began.elapsed());
         if first > SOONEST {
             std::thread::sleep(first);
         }
@@ -204,7 +204,7 @@ impl Client {
                     self.last = began.elapsed();
                     return;
                 }
-                "RUNNING" => std::thread::sleep((began.elapsed() / 16).clamp(SOONEST, LATEST)),
+                "RUNNING" => std::thread::sleep((began.elapsed() / 8).clamp(SOONEST, LATEST)),
                 other => panic!("an execution ended as {other}"),
             }
         }
@@ -219,11 +219,19 @@ impl Client {
     }
 }
 
-/// A configuration with a function `noop` that answers at once.
+/// A configuration with two functions that answer at once: `noop`, which is compiled and has Amazon's client, and
+/// `python`, which has the client that comes with Stepwright.
 pub fn functions() -> String {
     let function = std::env::current_exe().expect("a bench has a path");
     let function = function.with_file_name("trivial-function");
-    format!("[functions.noop]\nbootstrap = [{function:?}]\n")
+    let code = std::env::temp_dir().join("stepwright-bench-functions");
+    std::fs::create_dir_all(&code).expect("a temporary folder can be made");
+    let handler = "def handler(event, context):\n    return event\n";
+    std::fs::write(code.join("noop.py"), handler).expect("a temporary file can be written");
+    format!(
+        "[functions.noop]\nbootstrap = [{function:?}]\n\
+         [functions.python]\nruntime = \"python3.12\"\nhandler = \"noop.handler\"\ncode = {code:?}\n"
+    )
 }
 
 /// Whether somebody takes connections there.

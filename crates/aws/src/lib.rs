@@ -7,6 +7,7 @@
 
 pub mod arn;
 pub mod codec;
+mod cron;
 pub mod endpoint;
 pub mod http;
 pub mod iam;

@@ -2,26 +2,9 @@
 //!
 //! Source: <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html>
 
-use croner::Cron;
-use croner::parser::{CronParser, Seconds, Year};
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
+pub use crate::cron::Cron;
 
 const MINUTE: i64 = 60_000;
-
-/// The fields of a cron expression: their names, and the characters that each allows besides
-/// numbers, names and `, - *`.
-const FIELDS: [(&str, &str); 6] = [
-    ("minutes", "/"),
-    ("hours", "/"),
-    ("day-of-month", "?/LW"),
-    ("month", "/"),
-    ("day-of-week", "?/L#"),
-    ("year", "/"),
-];
-
-/// The years that `EventBridge` accepts.
-const YEARS: std::ops::RangeInclusive<u32> = 1970..=2199;
 
 /// A schedule. The time zone is UTC, and the precision is a minute.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,7 +27,7 @@ impl Schedule {
             return parse_rate(rate);
         }
         match within("cron") {
-            Some(fields) => parse_cron(fields),
+            Some(fields) => Cron::parse(fields).map(|cron| Self::Cron(Box::new(cron))),
             None => Err(format!(
                 "`{expression}` is no schedule: write `rate(5 minutes)` or `cron(0 3 * * ? *)`"
             )),
@@ -59,11 +42,7 @@ impl Schedule {
                 let passed = (moment - since).max(0) / every;
                 since.checked_add((passed + 1).checked_mul(*every)?)
             }
-            Self::Cron(cron) => {
-                let at = Timestamp::from_millisecond(moment).ok()?.to_zoned(TimeZone::UTC);
-                let next = cron.find_next_occurrence(&at, false).ok()?;
-                Some(next.timestamp().as_millisecond())
-            }
+            Self::Cron(cron) => cron.after(moment),
         }
     }
 }
@@ -97,63 +76,10 @@ fn parse_rate(rate: &str) -> Result<Schedule, String> {
         .ok_or_else(|| format!("`rate({rate})` is too long"))
 }
 
-fn parse_cron(text: &str) -> Result<Schedule, String> {
-    let fields: Vec<String> = text.split_whitespace().map(str::to_uppercase).collect();
-    let Ok([minutes, hours, day, month, weekday, year]) = <[String; 6]>::try_from(fields) else {
-        return Err(format!(
-            "`cron({text})` has not six fields: minutes hours day-of-month month day-of-week year"
-        ));
-    };
-    if (day == "?") == (weekday == "?") {
-        return Err(format!(
-            "in `cron({text})`, write ? for the day of the month or for the day of the week, and for one of \
-             them only"
-        ));
-    }
-    // The last day of a week is Saturday.
-    let weekday = if weekday == "L" { "7".to_owned() } else { weekday };
-    let fields = [&minutes, &hours, &day, &month, &weekday, &year];
-    for ((name, wildcards), field) in FIELDS.into_iter().zip(fields) {
-        check_field(name, wildcards, field).map_err(|what| format!("in `cron({text})`, {what}"))?;
-    }
-    let pattern = format!("0 {minutes} {hours} {day} {month} {weekday} {year}");
-    let parser = CronParser::builder()
-        .seconds(Seconds::Required)
-        .year(Year::Required)
-        .alternative_weekdays(true)
-        .sloppy_ranges(true)
-        .build();
-    let cron = parser.parse(&pattern).map_err(|error| format!("in `cron({text})`: {error}"))?;
-    Ok(Schedule::Cron(Box::new(cron)))
-}
-
-/// Refuses what other cron parsers accept and `EventBridge` does not.
-fn check_field(name: &str, wildcards: &str, field: &str) -> Result<(), String> {
-    let has_names = matches!(name, "month" | "day-of-week");
-    for c in field.chars() {
-        let is_name = has_names && c.is_ascii_uppercase();
-        let is_known = c.is_ascii_digit() || ",-*".contains(c) || wildcards.contains(c);
-        if !is_known && !is_name {
-            return Err(format!("`{c}` cannot stand in the field {name}"));
-        }
-    }
-    if field != "?" && field.contains('?') {
-        return Err(format!("`?` stands alone in the field {name}"));
-    }
-    if name == "year" {
-        let numbers = field.split([',', '-']).filter_map(|part| part.split('/').next());
-        for number in numbers.filter(|number| *number != "*") {
-            if !number.parse().is_ok_and(|year: u32| YEARS.contains(&year)) {
-                return Err(format!("`{number}` is no year from 1970 to 2199"));
-            }
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jiff::Timestamp;
 
     fn times(expression: &str, from: &str, count: usize) -> Vec<String> {
         let schedule = Schedule::parse(expression).unwrap();
@@ -200,6 +126,15 @@ mod tests {
             ("cron(0 3 28W NOV ? *)", &["2026-11-27T03:00:00Z", "2027-11-29T03:00:00Z"]),
             ("cron(0 0 29 2 ? *)", &["2028-02-29T00:00:00Z", "2032-02-29T00:00:00Z"]),
             ("cron(0 0 ? JAN,JUN SUN *)", &["2027-01-03T00:00:00Z", "2027-01-10T00:00:00Z"]),
+            ("cron(0 0 LW * ? *)", &["2026-11-30T00:00:00Z", "2026-12-31T00:00:00Z"]),
+            ("cron(0 0 31W * ? *)", &["2026-12-31T00:00:00Z", "2027-01-29T00:00:00Z"]),
+            ("cron(0 0 15,L 2 ? *)", &["2027-02-15T00:00:00Z", "2027-02-28T00:00:00Z"]),
+            ("cron(0 0 ? 5 MON#1,FRI *)", &["2027-05-03T00:00:00Z", "2027-05-07T00:00:00Z"]),
+            ("cron(59 23 31 12 ? *)", &["2026-12-31T23:59:00Z", "2027-12-31T23:59:00Z"]),
+            ("cron(30 2-4/2 21 11 ? *)", &["2027-11-21T02:30:00Z", "2027-11-21T04:30:00Z"]),
+            // The years begin with 1970.
+            ("cron(0 0 1 1 ? */2)", &["2028-01-01T00:00:00Z", "2030-01-01T00:00:00Z"]),
+            ("cron(0 0 1 1 ? 2199)", &["2199-01-01T00:00:00Z"]),
             ("cron(0 0 1 1 ? 2026)", &[]),
             ("cron(0 0 30 2 ? *)", &[]),
         ] {
@@ -230,8 +165,13 @@ mod tests {
             ("cron(0 1 ? * 0 *)", "cron(0 1 ? * 0 *)"),
             ("cron(0 1 ? * MON *#2)", "cannot stand in the field year"),
             ("cron(L 1 ? * MON *)", "cannot stand in the field minutes"),
-            ("cron(0 1 * * ? 1969)", "no year from 1970"),
+            ("cron(0 1 * * ? 1969)", "no year from 1970 to 2199"),
             ("cron(@ 1 * * ? *)", "cannot stand"),
+            ("cron(0/0 1 * * ? *)", "`0` is no step in the field minutes"),
+            ("cron(0 1 9-3 * ? *)", "`9-3` in the field day-of-month ends before it begins"),
+            ("cron(0 1 ? * MOON *)", "`MOON` is no day-of-week from 1 to 7"),
+            ("cron(0 1 ? * 2#6 *)", "names no week from 1 to 5"),
+            ("cron(0 1 , * ? *)", "`` is no day-of-month from 1 to 31"),
         ] {
             let complaint = Schedule::parse(expression).unwrap_err();
             assert!(complaint.contains(expected), "{expression}: {complaint}");

@@ -27,7 +27,11 @@ pub trait Archive: Send + Sync + 'static {
     ) -> Pending<Result<LeftOut, String>>;
 }
 
-/// How often it is looked for executions past their retention.
+/// How long after its start a server looks for executions past their retention, so that one that is often
+/// started anew forgets them as well.
+const FIRST: Duration = Duration::from_secs(10);
+
+/// How often it looks from then on.
 const EVERY: Duration = Duration::from_mins(1);
 
 /// The most executions that are forgotten at once.
@@ -81,8 +85,9 @@ impl Batch {
 
 /// Forgets what is past its retention, again and again, for as long as there is an engine.
 pub(crate) async fn retain(engine: WeakEngine, kept: i64) {
+    let mut wait = FIRST;
     loop {
-        tokio::time::sleep(EVERY).await;
+        tokio::time::sleep(std::mem::replace(&mut wait, EVERY)).await;
         let Some(engine) = engine.upgrade().filter(|engine| !engine.is_closing()) else { return };
         // Of several nodes, the one that changes machines forgets executions.
         if engine.nodes().is_some_and(|nodes| !nodes.changes_machines()) {

@@ -22,6 +22,7 @@ use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use stepwright_json::Json;
@@ -241,6 +242,12 @@ impl Functions {
     /// Invokes a function as Lambda does. Dropping the future leaves the invocation running, as on
     /// AWS.
     pub async fn invoke(&self, invocation: Invocation) -> Result<Reply, Error> {
+        self.invoke_for(invocation, true).await
+    }
+
+    /// Invokes a function for a caller that may go away before the answer comes, or for one that never does,
+    /// which saves a task of its own.
+    pub async fn invoke_for(&self, invocation: Invocation, may_go: bool) -> Result<Reply, Error> {
         let parsed = FunctionName::parse(&invocation.function);
         let qualifier = match (parsed.qualifier, invocation.qualifier.as_deref()) {
             (Some(named), Some(given)) if named != given => {
@@ -289,10 +296,15 @@ impl Functions {
             });
             return Ok(reply(202));
         }
-        let ended = tokio::spawn(async move { run.once(false).await }).await;
-        let (answer, version) = ended.map_err(|error| {
-            Error::service(format!("the invocation of `{}` was lost: {error}", parsed.name))
-        })??;
+        let ended = if may_go {
+            let ended = tokio::spawn(async move { run.boxed(false).await }).await;
+            ended.map_err(|error| {
+                Error::service(format!("the invocation of `{}` was lost: {error}", parsed.name))
+            })?
+        } else {
+            run.boxed(false).await
+        };
+        let (answer, version) = ended?;
         let mut reply = reply(200);
         reply.executed_version = version.unwrap_or(reply.executed_version);
         reply.function_error = answer.is_error.then(|| "Unhandled".to_owned());
@@ -488,9 +500,16 @@ struct Run {
     request: Arc<Request>,
 }
 
+type Ran = Result<(Answer, Option<String>), Error>;
+
 impl Run {
+    /// Runs the function once. What it takes to call each kind of function is compiled once, for all callers.
+    fn boxed(&self, patient: bool) -> Pin<Box<dyn Future<Output = Ran> + Send + '_>> {
+        Box::pin(self.once(patient))
+    }
+
     /// Runs the function once. Returns the answer, and the version if an AWS endpoint reported one.
-    async fn once(&self, patient: bool) -> Result<(Answer, Option<String>), Error> {
+    async fn once(&self, patient: bool) -> Ran {
         let request = &self.request;
         let limit = self.entry.time_limit;
         let _admission = self.entry.gate.enter(patient).await?;
@@ -533,7 +552,7 @@ impl Run {
     async fn event(&self) {
         let mut retries = self.shared.event_retries.iter();
         loop {
-            let why = match self.once(true).await {
+            let why = match self.boxed(true).await {
                 Ok((answer, _)) if !answer.is_error => return,
                 Ok((answer, _)) => String::from_utf8_lossy(&answer.payload).into_owned(),
                 Err(error) => error.to_string(),

@@ -14,6 +14,7 @@ mod code;
 mod command;
 mod concurrency;
 mod config;
+mod connection;
 mod duration;
 mod error;
 mod evaluate;

@@ -19,10 +19,12 @@ pub const MOST_PROCESSES: usize = 64;
 /// A process that has been idle for this long is ended.
 const IDLE_LIMIT: Duration = Duration::from_mins(5);
 
-/// How long a call waits for a busy process before another is started, once there are more than a
-/// few processes. The wait is as long as the last process took to start, within these bounds. So a
-/// call never waits more than twice as long as necessary, and few busy processes are preferred to
-/// many.
+/// How long a call waits for a busy process before it looks whether another would help, once there are
+/// more than a few processes. The wait is as long as the last process took to start, within these bounds.
+/// Then another one is started, unless as many start already as are started without waiting, or the calls that
+/// were handed on meanwhile show that this one's turn comes before that process would be ready. So few busy
+/// processes are preferred to many, which would share the same processors, and a call that waits for processes
+/// that are slow to start, or are busy for long, does not wait much longer than necessary.
 const PATIENCE: RangeInclusive<Duration> = Duration::from_millis(20)..=Duration::from_millis(500);
 
 /// The same wait, if no process has started yet.
@@ -53,6 +55,10 @@ struct Processes {
     idle: Vec<(Arc<Sandbox>, Instant)>,
     /// Calls that wait for a process, the oldest first.
     waiting: VecDeque<oneshot::Sender<Arc<Sandbox>>>,
+    /// How many calls have left `waiting` so far.
+    gone: u64,
+    /// How many processes are about to be in `all`.
+    begun: usize,
     /// How long the last process took to start.
     start_up: Option<Duration>,
     /// Whether each process is to end when it has answered.
@@ -79,7 +85,13 @@ impl Pool {
                     None => continue,
                 },
                 Taken::Closed => return Err(Error::shutting_down()),
-                Taken::None => process::start(&self.settings, self, request.clone()).await?,
+                Taken::None => {
+                    let begun = Begun(self);
+                    let starting = process::start(&self.settings, self, request.clone());
+                    let started = Box::pin(starting).await;
+                    drop(begun);
+                    started?
+                }
             };
             let mut wait = self.settings.time_limit;
             let answer = loop {
@@ -109,7 +121,7 @@ impl Pool {
 
     /// Finds a process for a call: an idle one, or a busy one that soon becomes idle.
     async fn take(&self) -> Taken {
-        let (mut free, patience) = {
+        let (mut free, number, patience, mut gone) = {
             let mut processes = self.processes.lock();
             if processes.is_closed {
                 return Taken::Closed;
@@ -117,21 +129,35 @@ impl Pool {
             if let Some((sandbox, _)) = processes.idle.pop() {
                 return Taken::Idle(sandbox);
             }
-            if processes.all.len() < self.few {
+            if processes.all.len() + processes.begun < self.few {
+                processes.begun += 1;
                 return Taken::None;
             }
+            let number = processes.gone + processes.waiting.len() as u64;
             let (sender, free) = oneshot::channel();
             processes.waiting.push_back(sender);
-            (free, processes.patience())
+            (free, number, processes.patience(), processes.gone)
         };
-        match tokio::time::timeout(patience, &mut free).await {
-            Ok(Ok(sandbox)) => return Taken::Idle(sandbox),
-            Ok(Err(_)) => return Taken::Closed,
-            Err(_) => {}
+        loop {
+            match tokio::time::timeout(patience, &mut free).await {
+                Ok(Ok(sandbox)) => return Taken::Idle(sandbox),
+                Ok(Err(_)) => return Taken::Closed,
+                Err(_) => {}
+            }
+            let mut processes = self.processes.lock();
+            let went = processes.gone - gone;
+            gone = processes.gone;
+            if comes_soon(number.saturating_sub(gone), went) || processes.starting() >= self.few {
+                continue;
+            }
+            // A process may have come at the last moment, and would be lost.
+            free.close();
+            if let Ok(sandbox) = free.try_recv() {
+                return Taken::Idle(sandbox);
+            }
+            processes.begun += 1;
+            return Taken::None;
         }
-        // A process may have come at the last moment, and would be lost.
-        free.close();
-        free.try_recv().map_or(Taken::None, Taken::Idle)
     }
 
     /// Adds a new process.
@@ -192,6 +218,7 @@ impl Pool {
             let all = {
                 let mut processes = self.processes.lock();
                 processes.idle.clear();
+                processes.gone += processes.waiting.len() as u64;
                 processes.waiting.clear();
                 processes.all.clone()
             };
@@ -225,7 +252,28 @@ enum Taken {
     Closed,
 }
 
+/// A process that is about to be started. It is in `all` by the time that this is dropped, or does not start.
+struct Begun<'p>(&'p Pool);
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        self.0.processes.lock().begun -= 1;
+    }
+}
+
+/// Whether it is a call's turn, before which come so many others, within the time in which so many went.
+fn comes_soon(ahead: u64, went: u64) -> bool {
+    ahead < went
+}
+
 impl Processes {
+    /// How many processes are starting. One that is slow may wait for something else than a processor, and
+    /// keeps no other from starting.
+    fn starting(&self) -> usize {
+        let is_starting = |sandbox: &&Arc<Sandbox>| sandbox.is_starting(*PATIENCE.end());
+        self.begun + self.all.iter().filter(is_starting).count()
+    }
+
     fn patience(&self) -> Duration {
         let start_up = self.start_up.unwrap_or(FIRST_PATIENCE);
         start_up.clamp(*PATIENCE.start(), *PATIENCE.end())
@@ -234,6 +282,7 @@ impl Processes {
     /// Gives an idle process to the call that has waited longest.
     fn hand_on(&mut self, mut sandbox: Arc<Sandbox>) {
         while let Some(call) = self.waiting.pop_front() {
+            self.gone += 1;
             match call.send(sandbox) {
                 Ok(()) => return,
                 // The call has stopped waiting.
@@ -258,5 +307,17 @@ async fn reap(pool: Weak<Pool>) {
         for (sandbox, _) in due {
             sandbox.retire();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_whose_turn_comes_soon_waits() {
+        assert!(comes_soon(0, 1) && comes_soon(40, 50));
+        assert!(!comes_soon(0, 0), "all processes are busy for long");
+        assert!(!comes_soon(50, 50) && !comes_soon(60, 4));
     }
 }

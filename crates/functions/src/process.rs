@@ -14,12 +14,13 @@ use rustix::process::Signal;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tokio::net::TcpListener;
 use tokio::net::unix::pipe;
+use tokio::net::{TcpListener, UnixStream};
 use tokio::process::{Child, Command};
 use tokio::sync::OnceCell;
 use tokio::sync::oneshot::Receiver;
@@ -158,7 +159,7 @@ pub(crate) async fn start(
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(cannot)?;
     let address = listener.local_addr().map_err(cannot)?;
     let code = settings.code.folder().await.map_err(cannot)?;
-    let command_line = command_line(settings, code).await;
+    let (command_line, is_ours) = command_line(settings, code).await;
     let (mut command, is_guarded) = command(&command_line, code, &settings.environment);
     let cannot_run = |error: io::Error| {
         Error::service(format!(
@@ -169,7 +170,17 @@ pub(crate) async fn start(
     };
     find_program(&command_line[0], code, &settings.environment).map_err(cannot_run)?;
     describe(&mut command, settings, code, &address.to_string());
-    let mut child = command.stdin(Stdio::null()).spawn().map_err(cannot_run)?;
+    // Our own clients find a connection where others have no input.
+    let (stdin, own) = if is_ours {
+        let (own, theirs) = std::os::unix::net::UnixStream::pair().map_err(cannot)?;
+        own.set_nonblocking(true).map_err(cannot)?;
+        (OwnedFd::from(theirs).into(), Some(UnixStream::from_std(own).map_err(cannot)?))
+    } else {
+        (Stdio::null(), None)
+    };
+    let mut child = command.stdin(stdin).spawn().map_err(cannot_run)?;
+    // The command holds their end of the connection.
+    drop(command);
     let tree = Tree::of(&child, is_guarded)
         .ok_or_else(|| Error::service(format!("the function `{}` ended at once", settings.name)))?;
     let pipes = pipes(&mut child).map_err(cannot)?;
@@ -185,7 +196,7 @@ pub(crate) async fn start(
     // Assigned first, because the process may end at once.
     let outcome = sandbox.assign(request).expect("a new process has no request");
     pool.add(sandbox.clone());
-    tokio::spawn(supervisor.run(listener));
+    tokio::spawn(supervisor.run(listener, own));
     Ok((sandbox, outcome))
 }
 
@@ -198,10 +209,10 @@ struct Supervisor {
 }
 
 impl Supervisor {
-    async fn run(mut self, listener: TcpListener) {
+    async fn run(mut self, listener: TcpListener, own: Option<UnixStream>) {
         let status = {
             let sandbox = &self.sandbox;
-            let serving = runtime_api::serve(listener, sandbox.clone());
+            let serving = runtime_api::serve(listener, own, sandbox.clone());
             let logs = async {
                 tokio::join!(sandbox.log().follow(0), sandbox.log().follow(1));
                 std::future::pending::<()>().await;
@@ -323,19 +334,19 @@ pub(crate) fn pipes(child: &mut Child) -> io::Result<Vec<pipe::Receiver>> {
     Ok(vec![pipe::Receiver::from_owned_fd(stdout)?, pipe::Receiver::from_owned_fd(stderr)?])
 }
 
-async fn command_line(settings: &Settings, code: &Path) -> Vec<OsString> {
-    match &settings.runtime {
+/// The command of a function, and whether it is a client of ours that has a connection as its input.
+async fn command_line(settings: &Settings, code: &Path) -> (Vec<OsString>, bool) {
+    let line = match &settings.runtime {
         Runtime::Provided { command: Some(command), .. } => {
             command.iter().map(OsString::from).collect()
         }
         Runtime::Provided { command: None, .. } => vec![code.join("bootstrap").into()],
         Runtime::Python { version, handler } => {
             let program = python(version, &settings.python).await;
-            if code.join("awslambdaric").is_dir() {
-                vec![program, "-m".into(), "awslambdaric".into(), handler.into()]
-            } else {
-                bootstraps::python(program, handler)
+            if !code.join("awslambdaric").is_dir() {
+                return (bootstraps::python(program, handler), true);
             }
+            vec![program, "-m".into(), "awslambdaric".into(), handler.into()]
         }
         Runtime::Node { handler, .. } => {
             let client = code.join("node_modules/aws-lambda-ric/bin/index.mjs");
@@ -345,7 +356,8 @@ async fn command_line(settings: &Settings, code: &Path) -> Vec<OsString> {
                 bootstraps::node("node".into(), handler)
             }
         }
-    }
+    };
+    (line, false)
 }
 
 /// Chooses the Python of a version if it is installed and runs, otherwise the default one. A

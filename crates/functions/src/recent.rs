@@ -32,7 +32,7 @@ pub(crate) struct Recent(Mutex<Lines>);
 
 #[derive(Debug, Default)]
 struct Lines {
-    lines: VecDeque<Printed>,
+    printed: VecDeque<Printed>,
     bytes: usize,
     last: u64,
 }
@@ -50,9 +50,9 @@ impl Recent {
             text: line.text.to_owned(),
         };
         kept.bytes += size(&printed);
-        kept.lines.push_back(printed);
-        while kept.lines.len() > MOST_LINES || kept.bytes > MOST_BYTES {
-            let Some(dropped) = kept.lines.pop_front() else { break };
+        kept.printed.push_back(printed);
+        while kept.printed.len() > MOST_LINES || kept.bytes > MOST_BYTES {
+            let Some(dropped) = kept.printed.pop_front() else { break };
             kept.bytes -= size(&dropped);
         }
     }
@@ -60,14 +60,14 @@ impl Recent {
     /// The lines after the one with this number.
     pub(crate) fn after(&self, number: u64) -> Vec<Printed> {
         let kept = self.0.lock();
-        let first = kept.lines.partition_point(|line| line.number <= number);
-        kept.lines.range(first..).cloned().collect()
+        let first = kept.printed.partition_point(|line| line.number <= number);
+        kept.printed.range(first..).cloned().collect()
     }
 
     /// The lines of the request with this id.
     pub(crate) fn of(&self, request_id: &str) -> Vec<Printed> {
         let kept = self.0.lock();
-        kept.lines.iter().filter(|line| line.request_id == request_id).cloned().collect()
+        kept.printed.iter().filter(|line| line.request_id == request_id).cloned().collect()
     }
 }
 

@@ -298,6 +298,12 @@ impl Sandbox {
         self.state.lock().start_up
     }
 
+    /// Whether it has not asked for its first invocation, and was started less than `time` ago.
+    pub(crate) fn is_starting(&self, time: Duration) -> bool {
+        let state = self.state.lock();
+        state.start_up.is_none() && state.started.elapsed() < time
+    }
+
     /// If the process has no request, asks it to end, assigns it no more, and returns true.
     /// Otherwise does nothing and returns false.
     pub(crate) fn retire(&self) -> bool {

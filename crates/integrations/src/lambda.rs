@@ -56,6 +56,8 @@ pub(crate) struct Circumstances {
     pub(crate) now: Moment,
     /// Whether a fixed answer is given at once, without its configured delay.
     pub(crate) is_instant: bool,
+    /// Whether the caller waits for the answer whatever happens.
+    pub(crate) stays: bool,
 }
 
 /// Calls a function for a task, and returns what the task is to report.
@@ -76,11 +78,11 @@ pub(crate) async fn call(
                 is_instant: around.is_instant,
                 ..Invocation::default()
             };
-            invoke(functions, invocation).await.map(|reply| value_of(&reply))
+            invoke(functions, invocation, around.stays).await.map(|reply| value_of(&reply))
         }
         Callee::Invoked(name) => {
             let invocation = invocation(call, name, around);
-            invoke(functions, invocation).await.map(|reply| answer(&reply, around))
+            invoke(functions, invocation, around.stays).await.map(|reply| answer(&reply, around))
         }
     };
     let form = Form::of(call);
@@ -131,7 +133,7 @@ pub async fn call_function(
         request_id,
         ..Invocation::default()
     };
-    invoke(functions, invocation).await.map(|reply| value_of(&reply))
+    invoke(functions, invocation, false).await.map(|reply| value_of(&reply))
 }
 
 /// Whether a task sends the payload of the CDK's `EvaluateExpression`, which needs no function.
@@ -204,8 +206,12 @@ fn value_of(reply: &Reply) -> Json {
         .unwrap_or_else(|_| String::from_utf8_lossy(&reply.payload).into_owned().into())
 }
 
-async fn invoke(functions: &Functions, invocation: Invocation) -> Result<Reply, Failure> {
-    match functions.invoke(invocation).await {
+async fn invoke(
+    functions: &Functions,
+    invocation: Invocation,
+    stays: bool,
+) -> Result<Reply, Failure> {
+    match functions.invoke_for(invocation, !stays).await {
         Err(error) => {
             let (name, status) = (error.name(), error.status());
             let id = uuid::Uuid::new_v4();

@@ -211,6 +211,8 @@ async fn find(task: Task, instead: Option<String>) -> End {
                     request_id: Some(task.call.request_id()),
                     now: task.report.engine().now(),
                     is_instant: false,
+                    // The task of the runtime that this is a part of is never given up.
+                    stays: true,
                 };
                 let functions = &task.services.functions;
                 let function = functions.arn_of(callee.name());

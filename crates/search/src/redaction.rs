@@ -196,9 +196,8 @@ fn put_back(sent: &Json, shown: &Json, original: &Json) -> Json {
         (Json::Array(items), Json::Array(seen), Json::Array(were)) if items.len() == seen.len() => {
             let is_one = items.len() == 1;
             let items = items.iter().zip(seen.iter().zip(were.iter()));
-            let items = items.map(|(item, (seen, was))| match item == seen || is_one {
-                true => put_back(item, seen, was),
-                false => item.clone(),
+            let items = items.map(|(item, (seen, was))| {
+                if item == seen || is_one { put_back(item, seen, was) } else { item.clone() }
             });
             Json::Array(items.collect::<Array>())
         }

@@ -297,9 +297,9 @@ impl Stack {
         }
         if !resources::is_made(kind) {
             if resources::unneeded(kind) {
-                *deployed.unneeded.entry(kind.to_owned()).or_default() += 1
+                *deployed.unneeded.entry(kind.to_owned()).or_default() += 1;
             } else {
-                deployed.leave_out(resource, "this type is not served here".to_owned())
+                deployed.leave_out(resource, "this type is not served here".to_owned());
             }
             return;
         }

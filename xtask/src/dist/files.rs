@@ -47,7 +47,7 @@ impl Tree {
     pub(super) fn staged(release: &Release, texts: &Path) -> Result<Self, String> {
         let folder = release.work.join("tree");
         copy(&release.binary, &folder.join("bin/stepwright"), 0o755)?;
-        manual::write(texts, &folder.join("share"), &release.version)?;
+        manual::write(texts, &folder.join("share"), &release.version, &release.date)?;
         let doc = folder.join("share/doc/stepwright");
         for name in ["README.md", "LICENSE-MIT", "LICENSE-APACHE"] {
             copy(&release.root.join(name), &doc.join(name), 0o644)?;

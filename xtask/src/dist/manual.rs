@@ -13,7 +13,8 @@ const SHELLS: [(&str, &str); 3] = [
 ];
 
 /// Writes them below `share`.
-pub(super) fn write(binary: &Path, share: &Path, version: &str) -> Result<(), String> {
+pub(super) fn write(binary: &Path, share: &Path, version: &str, date: &str) -> Result<(), String> {
+    let date = day(date)?;
     for (shell, file) in SHELLS {
         files::write(&share.join(file), said(binary, &["completions", shell])?)?;
     }
@@ -32,7 +33,7 @@ pub(super) fn write(binary: &Path, share: &Path, version: &str) -> Result<(), St
             Some(of) => said(binary, &[&commands[of], "--help"])?,
         };
         let others = if index == 0 { &names[1..] } else { &names[..1] };
-        let page = page(name, &text, version, others);
+        let page = page(name, &text, (version, &date), others);
         files::write(&share.join("man/man1").join(format!("{name}.1")), page)?;
     }
     Ok(())
@@ -59,10 +60,10 @@ fn commands(help: &str) -> Vec<String> {
 }
 
 /// The page of a command: clap's help in the language of `man`.
-fn page(name: &str, help: &str, version: &str, others: &[String]) -> String {
+fn page(name: &str, help: &str, (version, date): (&str, &str), others: &[String]) -> String {
     let first = help.lines().next().unwrap_or_default().trim_end_matches('.');
     let mut page = format!(
-        ".TH {} 1 \"\" \"Stepwright {version}\" \"Stepwright\"\n.SH NAME\n{} \\- {}\n",
+        ".TH {} 1 \"{date}\" \"Stepwright {version}\" \"Stepwright\"\n.SH NAME\n{} \\- {}\n",
         escaped(&name.to_uppercase()),
         escaped(name),
         escaped(first),
@@ -107,12 +108,22 @@ fn is_heading(line: &str) -> bool {
         && !line.contains(' ')
 }
 
-/// Paragraphs, which blank lines divide.
+/// The day of a moment in seconds since 1970, as `2026-11-30`.
+fn day(seconds: &str) -> Result<String, String> {
+    let moment = format!("--date=@{seconds}");
+    let output = Command::new("date").args(["--utc", &moment, "+%F"]).output();
+    let output = output.map_err(|error| format!("date: {error}"))?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// Paragraphs, which blank lines divide. The first one follows a heading.
 fn paragraphs(page: &mut String, lines: &[&str]) {
     let text = lines.join("\n");
-    for paragraph in text.split("\n\n").map(str::trim).filter(|one| !one.is_empty()) {
+    let each = text.split("\n\n").map(str::trim).filter(|one| !one.is_empty());
+    for (at, paragraph) in each.enumerate() {
         let joined = paragraph.lines().map(str::trim).collect::<Vec<_>>().join(" ");
-        writeln!(page, ".PP\n{}", escaped(&joined)).expect("text grows");
+        let macro_before = if at > 0 { ".PP\n" } else { "" };
+        writeln!(page, "{macro_before}{}", escaped(&joined)).expect("text grows");
     }
 }
 

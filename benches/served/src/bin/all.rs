@@ -65,8 +65,10 @@ enum Work {
     /// The same on a store of its own, in clear and encrypted.
     Clear,
     Sealed,
-    /// Ten calls of a function in a process of its own.
+    /// Ten calls of a function in a process of its own, which is compiled and has Amazon's client.
     Calls,
+    /// The same of one in Python, with our client.
+    PythonCalls,
     /// The ten states as Express, synchronously.
     Express,
 }
@@ -85,8 +87,10 @@ fn main() {
         ("ten steps, 64 clients, /s", Work::Steps, 64),
         ("ten states as Express, 1 client, ms", Work::Express, 1),
         ("ten states as Express, 64 clients, /s", Work::Express, 64),
-        ("ten calls of a function, 1 client, ms", Work::Calls, 1),
-        ("ten calls of a function, 64 clients, /s", Work::Calls, 64),
+        ("ten calls of a Python function, 1 client, ms", Work::PythonCalls, 1),
+        ("ten calls of a Python function, 64 clients, /s", Work::PythonCalls, 64),
+        ("ten calls over Amazon's client for Rust, 1 client, ms", Work::Calls, 1),
+        ("ten calls over Amazon's client for Rust, 64 clients, /s", Work::Calls, 64),
     ] {
         let mut figures: Vec<Vec<f64>> = vec![Vec::new(); subjects.len()];
         for turn in 0..TURNS {
@@ -223,7 +227,8 @@ fn stepwright(name: &'static str, binary: &Path, folder: &Path, at: u16) -> Subj
     let create = |server: &Server| {
         create(&server.address, "w1", chain(), "STANDARD");
         create(&server.address, "w1x", chain(), "EXPRESS");
-        create(&server.address, "w4", calls(), "STANDARD");
+        create(&server.address, "w4", calls("noop"), "STANDARD");
+        create(&server.address, "w4py", calls("python"), "STANDARD");
     };
     create(&plain);
     pair.iter().flatten().for_each(create);
@@ -266,9 +271,10 @@ impl Subject {
                     client.start_sync(&machine("w1x"), &input);
                 }))
             }
-            (Kind::Stepwright { plain, .. }, Work::Calls) => {
+            (Kind::Stepwright { plain, .. }, Work::Calls | Work::PythonCalls) => {
+                let name = if work == Work::Calls { "w4" } else { "w4py" };
                 Some(load(&plain.address, clients, TURN, |client| {
-                    client.start_and_wait(&machine("w4"), "{}");
+                    client.start_and_wait(&machine(name), "{}");
                 }))
             }
             (Kind::Moto(_), Work::Steps) => {

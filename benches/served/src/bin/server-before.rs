@@ -56,10 +56,12 @@ fn main() {
     rates("W5 starts that wait, 64 clients", 64, &|at, client| {
         client.start(&waits[at], "{}");
     });
-    let w4 = machines("w4", &calls(), "STANDARD");
-    for clients in [1, 16, 64] {
-        let name = format!("W4 ten calls of a function, {clients} clients");
-        rates(&name, clients, &|at, client| client.start_and_wait(&w4[at], "{}"));
+    for (function, kind) in [("python", "Python"), ("noop", "Amazon's client")] {
+        let w4 = machines(function, &calls(function), "STANDARD");
+        for clients in [1, 16, 64] {
+            let name = format!("W4 ten calls, {kind}, {clients} clients");
+            rates(&name, clients, &|at, client| client.start_and_wait(&w4[at], "{}"));
+        }
     }
     let map = machines("map", MAP, "STANDARD");
     let w6 = machines("w6", W6, "STANDARD");

@@ -15,7 +15,14 @@ use std::time::{Duration, Instant};
 use stepwright_json::{Json, json};
 
 /// How many milliseconds later bytes arrive on a line that is slow.
-const DELAY: u64 = 400;
+const DELAY: u64 = 600;
+
+/// From now on, no node gets a shard.
+const REFUSES_CLAIMS: &str = "
+    CREATE FUNCTION refuses() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION 'no node may have it'; END $$;
+    CREATE TRIGGER refuses BEFORE UPDATE ON stepwright.shards FOR EACH ROW
+        WHEN (NEW.owner IS NOT NULL) EXECUTE FUNCTION refuses()";
 
 /// Levels that only a server has which shares a database.
 const OF_NODES: [&str; 5] = [
@@ -142,6 +149,7 @@ impl Prometheus {
     /// Starts one that scrapes servers each second, with the alerts as they are, but for their time.
     fn start(program: &Path, folder: &Path, servers: &[&str]) -> Self {
         let rules = read("prometheus/stepwright.rules.yml").replace("[5m]", "[8s]");
+        let rules = rules.replace("[15m]", "[20s]");
         // A minute behind is long for a test.
         let rules = rules.replace("milliseconds_behind > 60000", "milliseconds_behind > 1500");
         let quick: Vec<String> = rules
@@ -200,7 +208,9 @@ impl Prometheus {
                 let runbook = alert.get("annotations").map(|one| text(one, "runbook"));
                 assert!(runbook.is_some_and(|line| line.contains("operations.md#")), "{alert}");
                 let labels = alert.get("labels").expect("it has labels");
-                (text(labels, "alertname"), text(labels, "instance"))
+                // What is said of all servers together names none.
+                let instance = labels.get("instance").map(|_| text(labels, "instance"));
+                (text(labels, "alertname"), instance.unwrap_or_default())
             })
             .collect()
     }
@@ -222,23 +232,43 @@ fn alerts_fire_in_an_outage() {
     let data = data.to_str().expect("it is text");
     // A function behind an address that nobody answers.
     let config = folder.path().join("stepwright.toml");
-    std::fs::write(&config, "[functions.down]\nhttp = \"http://127.0.0.1:9/\"\n").expect("written");
+    let settings =
+        "[functions.down]\nhttp = \"http://127.0.0.1:9/\"\n[archive]\nfolder = \"archive\"\n";
+    std::fs::write(&config, settings).expect("it can be written");
     let config = config.to_str().expect("it is text");
+    let pass = r#"{"StartAt":"P","States":{"P":{"Type":"Pass","End":true}}}"#;
     let waits = r#"{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":5,"End":true}}}"#;
     let server = Server::start(&["--data", data, "--config", config]);
-    let machine = server.client().create("waits", "STANDARD", waits);
-    server.client().start(&machine, "{}");
+    let client = server.client();
+    let machine = client.create("ends", "STANDARD", pass);
+    let old = client.start(&machine, "{}");
+    assert_eq!(text(&client.end(&old), "status"), "SUCCEEDED");
+    let machine = client.create("waits", "STANDARD", waits);
+    client.start(&machine, "{}");
     server.kill();
-    // Its history is damaged, as a disk might do it.
+    // The history of one is damaged, as a disk might do it; the other one ended long ago.
     let database = rusqlite::Connection::open(folder.path().join("data/stepwright.db"));
-    let changed = database.expect("it opens").execute("UPDATE chunks SET bytes = x'00'", []);
-    assert_eq!(changed.ok(), Some(1));
+    let database = database.expect("it opens");
+    let damage = "UPDATE chunks SET bytes = x'00' WHERE execution IN \
+                  (SELECT id FROM executions WHERE stopped_at IS NULL)";
+    let ages = "UPDATE executions SET stopped_at = 0, started_at = 0 WHERE stopped_at IS NOT NULL";
+    for change in [damage, ages] {
+        assert_eq!(database.execute(change, []).ok(), Some(1), "{change}");
+    }
+    drop(database);
 
     let server = Server::start_limited(&["--data", data, "--config", config], 8_192);
     let client = server.client();
+    // Somebody has moved the archive, and left a file in its place.
+    let archive = folder.path().join("archive");
+    std::fs::rename(&archive, folder.path().join("moved")).expect("it is there");
+    std::fs::write(&archive, "moved").expect("it can be written");
     let prometheus = Prometheus::start(&program, folder.path(), &[&server.address]);
     // The poisoned execution is due, and is left alone.
     prometheus.waits_for("StepwrightExecutionParked");
+    prometheus.waits_for("StepwrightArchiveFails");
+    let kept = client.ok("DescribeExecution", &[("executionArn", old.as_str().into())]);
+    assert_eq!(text(&kept, "status"), "SUCCEEDED", "what is not archived is not forgotten");
     assert!(!prometheus.firing().contains("StepwrightTasksFail"));
 
     let calls = r#"{"StartAt":"T","States":{"T":{"Type":"Task","End":true,
@@ -262,7 +292,6 @@ fn alerts_fire_in_an_outage() {
     drop(index);
 
     // The disk fills up.
-    let pass = r#"{"StartAt":"P","States":{"P":{"Type":"Pass","End":true}}}"#;
     let machine = client.create("machine", "STANDARD", pass);
     let mut noise = 7_u64;
     let mut refused = 0;
@@ -335,11 +364,35 @@ fn node(folder: &Path, name: &str, url: &str) -> Server {
     let config = folder.join(format!("{name}.toml"));
     let text = format!(
         "[server]\nstore = \"{url}\"\ndata = \"data-{name}\"\n\
-         [server.nodes]\naddress = \"http://127.0.0.1:{port}\"\nkey = \"a key of all the nodes\"\n"
+         [server.nodes]\naddress = \"http://127.0.0.1:{port}\"\nkey = \"a key of all the nodes\"\n\
+         [functions.slow]\necho = true\nafter = \"300ms\"\n"
     );
     std::fs::write(&config, text).expect("it can be written");
     let config = config.to_str().expect("it is text");
     Server::start_at(&format!("127.0.0.1:{port}"), &["--config", config])
+}
+
+/// Branches that call a function several times.
+fn branches() -> String {
+    let branch = |number: usize| {
+        let states: Vec<String> = (0..8)
+            .map(|at| {
+                let then = if at < 7 {
+                    format!("\"Next\":\"T{number}{}\"", at + 1)
+                } else {
+                    "\"End\":true".to_owned()
+                };
+                let slow = "arn:aws:lambda:us-east-1:123456789012:function:slow";
+                format!("\"T{number}{at}\":{{\"Type\":\"Task\",\"Resource\":\"{slow}\",{then}}}")
+            })
+            .collect();
+        format!("{{\"StartAt\":\"T{number}0\",\"States\":{{{}}}}}", states.join(","))
+    };
+    let branches: Vec<String> = (0..4).map(branch).collect();
+    format!(
+        "{{\"StartAt\":\"B\",\"States\":{{\"B\":{{\"Type\":\"Parallel\",\"End\":true,\"Branches\":[{}]}}}}}}",
+        branches.join(",")
+    )
 }
 
 #[test]
@@ -366,17 +419,28 @@ fn a_node_that_loses_its_database_is_told_of_before_it_is_gone() {
     // Both are scraped and well.
     std::thread::sleep(Duration::from_secs(4));
     assert_eq!(prometheus.firing(), BTreeSet::new());
-    // The way to the database is long, and turns take their time.
+    // The way to the database is long, and turns take their time. The answer for one branch comes while that for
+    // another is being written down, and waits for that.
+    let machine_of_branches = well.client().create("branches", "STANDARD", &branches());
     line.delay.store(DELAY, Ordering::SeqCst);
     for _ in 0..3 {
         cut_off.client().start(&machine, "{}");
+        cut_off.client().start(&machine_of_branches, "{}");
     }
-    waits_for("StepwrightAppendSlow", &cut_off);
-    assert!(!fires("StepwrightAppendSlow", &well));
+    for alert in ["StepwrightAppendSlow", "StepwrightQueueSlow"] {
+        waits_for(alert, &cut_off);
+        assert!(!fires(alert, &well));
+    }
     line.delay.store(0, Ordering::SeqCst);
+    // Nobody may take over what the other one has: a trigger stands for rights that were taken away.
+    let database = cluster::cluster().expect("there was one");
+    database.sql(&url, REFUSES_CLAIMS);
     line.is_still.store(true, Ordering::SeqCst);
     waits_for("StepwrightLeaseLate", &cut_off);
     assert!(!fires("StepwrightLeaseLate", &well));
+    assert!(!prometheus.firing().contains("StepwrightShardsFree"));
+    prometheus.waits_for("StepwrightShardsFree");
+    database.sql(&url, "DROP TRIGGER refuses ON stepwright.shards");
     assert!(!fires("StepwrightDown", &cut_off), "it still answers, and says how late it is");
     // The other one takes over. Once the line is back, the first one learns of it, and ends.
     let client = well.client();

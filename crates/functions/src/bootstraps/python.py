@@ -19,48 +19,61 @@ class Headers(dict):
 
 
 class Api:
-    """The Runtime API, over one connection that stays open. Each answer says how long it is."""
+    """The Runtime API, over the connection that this process has as its input. Each answer says how long it is."""
 
-    def __init__(self, address):
-        host, _, port = address.rpartition(":")
-        self.host = address
-        self.socket = socket.create_connection((host, int(port)))
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.answers = self.socket.makefile("rb")
+    def __init__(self):
+        # Whatever else reads the input, or inherits it, has none.
+        self.socket = socket.socket(fileno=os.dup(0))
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.close(nothing)
 
     def next(self):
-        status, headers, body = self.exchange("GET", "/invocation/next", {}, b"")
+        return self.taken(self.exchange(f"GET {PREFIX}/invocation/next HTTP/1.1\r\n\r\n".encode()))
+
+    def answer(self, request_id, body, error_type):
+        """Sends the answer of an invocation, and receives the next one."""
+        what = "error" if error_type else "response"
+        answered = self.post(f"/invocation/{request_id}/{what}?next", body, error_type)
+        return self.taken(answered) if answered[0] == 200 else self.next()
+
+    def post(self, path, body, error_type=None):
+        head = f"POST {PREFIX}{path} HTTP/1.1\r\nContent-Length: {len(body)}\r\n"
+        if error_type:
+            head += f"Lambda-Runtime-Function-Error-Type: {error_type}\r\n"
+        return self.exchange(head.encode("latin-1", "replace") + b"\r\n" + body)
+
+    def taken(self, answered):
+        status, headers, body = answered
         if status != 200:
             sys.exit(1)
         return headers, body
 
-    def post(self, path, body, error_type=None):
-        headers = {"Content-Type": "application/json", "Content-Length": len(body)}
-        if error_type:
-            headers["Lambda-Runtime-Function-Error-Type"] = error_type
-        self.exchange("POST", path, headers, body)
+    def exchange(self, request):
+        self.socket.sendall(request)
+        received = self.receive()
+        while (end := received.find(b"\r\n\r\n")) < 0:
+            received += self.receive()
+        first, *lines = received[:end].decode("latin-1").split("\r\n")
+        headers = Headers()
+        for line in lines:
+            name, _, value = line.partition(": ")
+            headers[name.lower()] = value
+        body = received[end + 4:]
+        missing = int(headers["content-length"]) - len(body)
+        if missing > 0:
+            pieces = [body]
+            while missing > 0:
+                pieces.append(self.receive())
+                missing -= len(pieces[-1])
+            body = b"".join(pieces)
+        return int(first[9:12]), headers, body
 
-    def exchange(self, method, path, headers, body):
-        lines = [f"{method} {PREFIX}{path} HTTP/1.1", f"Host: {self.host}"]
-        lines += [f"{name}: {value}" for name, value in headers.items()]
-        head = "\r\n".join(lines) + "\r\n\r\n"
-        self.socket.sendall(head.encode("latin-1") + body)
-        status = int(self.line().split(" ", 2)[1])
-        received = Headers()
-        while line := self.line():
-            name, _, value = line.partition(":")
-            received[name.lower()] = value.strip()
-        length = int(received["content-length"] or 0)
-        answer = self.answers.read(length)
-        if len(answer) < length:
-            raise ConnectionError("the answer is not whole")
-        return status, received, answer
-
-    def line(self):
-        line = self.answers.readline()
-        if not line.endswith(b"\n"):
+    def receive(self):
+        received = self.socket.recv(65536)
+        if not received:
             raise ConnectionError("nobody answers")
-        return line.decode("latin-1").rstrip("\r\n")
+        return received
 
 
 class Parts:
@@ -203,7 +216,7 @@ def run(handler, headers, body):
 
 
 def main():
-    api = Api(os.environ["AWS_LAMBDA_RUNTIME_API"])
+    api = Api()
     sys.path.insert(0, os.environ["LAMBDA_TASK_ROOT"])
     set_up_logging()
     handler, problem = load(sys.argv[1])
@@ -211,16 +224,14 @@ def main():
         print(f"[ERROR] {problem['errorType']}: {problem['errorMessage']}", flush=True)
         api.post("/init/error", json.dumps(problem).encode("utf-8"), problem["errorType"])
         sys.exit(1)
+    headers, body = api.next()
     while True:
-        headers, body = api.next()
         answer, error_type = run(handler, headers, body)
         sys.stdout.flush()
         sys.stderr.flush()
-        path = "/invocation/" + headers["Lambda-Runtime-Aws-Request-Id"]
         if error_type:
-            api.post(path + "/error", json.dumps(answer).encode("utf-8"), error_type)
-        else:
-            api.post(path + "/response", answer)
+            answer = json.dumps(answer).encode("utf-8")
+        headers, body = api.answer(headers["Lambda-Runtime-Aws-Request-Id"], answer, error_type)
 
 
 try:

@@ -11,6 +11,7 @@ const KEPT: i64 = 7 * 86_400_000;
 
 /// Everything.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_field_names, reason = "the jobs are called so")]
 pub(super) struct Jobs {
     /// By name and revision.
     pub(super) definitions: BTreeMap<(String, i64), Object>,
@@ -167,18 +168,9 @@ impl Jobs {
                 }
             }
         }
-        let place = self.place_of(job);
+        let place = place_of(job);
         self.ready.insert(place);
         Placed::Ready
-    }
-
-    fn place_of(&self, job: &Job) -> (i64, u64, String) {
-        // A queue's priority may change; the one at submission counts.
-        (
-            -job.given("priority").and_then(Json::as_i64).unwrap_or_default(),
-            job.number,
-            job.id.clone(),
-        )
     }
 
     /// Puts a job in its place, and says so in its status. One that another has made impossible
@@ -206,7 +198,7 @@ impl Jobs {
             if job.status.is_over() {
                 continue;
             }
-            let place = self.place_of(job);
+            let place = place_of(job);
             self.ready.remove(&place);
             self.change(&id, changes, |job| {
                 job.status = status;
@@ -375,4 +367,10 @@ impl Job {
             parent: owned("parent").zip(int("index")),
         }
     }
+}
+
+/// Where a job stands among those that can run.
+fn place_of(job: &Job) -> (i64, u64, String) {
+    // A queue's priority may change; the one at submission counts.
+    (-job.given("priority").and_then(Json::as_i64).unwrap_or_default(), job.number, job.id.clone())
 }

@@ -10,7 +10,7 @@ use stepwright_json::{Json, Object, json};
 pub(super) const DEFAULT: &str = "default";
 
 impl Ecs {
-    pub(super) fn check_cluster(&self, state: &Tasks, name: &str) -> Result<(), Refusal> {
+    pub(super) fn check_cluster(state: &Tasks, name: &str) -> Result<(), Refusal> {
         if name == DEFAULT || state.clusters.contains_key(name) {
             return Ok(());
         }
@@ -62,7 +62,7 @@ impl Ecs {
         let cluster = self
             .kept
             .with(|state, changes| {
-                self.check_cluster(state, name)?;
+                Self::check_cluster(state, name)?;
                 let described = self.described_cluster(state, name);
                 let arn = self.arn("cluster", name);
                 let runs =
@@ -89,7 +89,7 @@ impl Ecs {
             .with(|state, _| {
                 for named in &names {
                     let name = self.name_of("cluster", named);
-                    match self.check_cluster(state, name) {
+                    match Self::check_cluster(state, name) {
                         Ok(()) => found.push(self.described_cluster(state, name)),
                         Err(_) => {
                             let arn = self.arn("cluster", name);

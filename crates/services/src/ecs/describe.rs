@@ -18,7 +18,7 @@ impl Ecs {
         let (mut found, mut failures) = (Vec::new(), Vec::new());
         self.kept
             .with(|state, _| {
-                self.check_cluster(state, cluster)?;
+                Self::check_cluster(state, cluster)?;
                 for name in &named {
                     let id = self.task_id(name);
                     let task =
@@ -44,7 +44,7 @@ impl Ecs {
         let names = self
             .kept
             .with(|state, _| {
-                self.check_cluster(state, cluster)?;
+                Self::check_cluster(state, cluster)?;
                 let is_wanted = |(_, task): &(&String, &Object)| {
                     let family =
                         text(task, "taskDefinitionArn").and_then(|arn| arn.rsplit('/').next());

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use stepwright_json::{Json, Object};
 
 #[derive(Debug, Default)]
+#[expect(clippy::struct_field_names, reason = "the tasks are called so")]
 pub(super) struct Tasks {
     /// By family and revision.
     pub(super) definitions: BTreeMap<(String, i64), Object>,

@@ -21,7 +21,7 @@ impl Ecs {
         let (tasks, begun) = self
             .kept
             .with(|state, changes| {
-                self.check_cluster(state, cluster)?;
+                Self::check_cluster(state, cluster)?;
                 // The same request, sent again: the tasks are there already.
                 let earlier =
                     |task: &&Object| token.is_some() && text(task, "clientToken") == token;
@@ -124,7 +124,7 @@ impl Ecs {
         let task = self
             .kept
             .with(|state, changes| {
-                self.check_cluster(state, cluster)?;
+                Self::check_cluster(state, cluster)?;
                 let is_there =
                     state.tasks.get(&id).is_some_and(|task| text(task, "clusterArn") == Some(&arn));
                 if !is_there {

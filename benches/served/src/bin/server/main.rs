@@ -65,12 +65,14 @@ fn main() {
         });
         figures.print("W1 as Express, synchronous", clients);
     }
-    let w4 = create(&address, "w4", calls(), "STANDARD");
-    for clients in [1, 16, 64] {
-        let figures = load(&address, clients, Duration::from_secs(4), |client| {
-            client.start_and_wait(&w4, "{}");
-        });
-        figures.print("W4 ten tasks, a trivial function", clients);
+    for (function, kind) in [("python", "in Python"), ("noop", "over Amazon's client")] {
+        let w4 = create(&address, function, calls(function), "STANDARD");
+        for clients in [1, 16, 64] {
+            let figures = load(&address, clients, Duration::from_secs(4), |client| {
+                client.start_and_wait(&w4, "{}");
+            });
+            figures.print(&format!("W4 ten tasks, a function {kind}"), clients);
+        }
     }
     let map = create(&address, "map", MAP, "STANDARD");
     for items in [1_000, 10_000] {
