@@ -89,7 +89,7 @@ fn recorded(folder: &Path, seeds: &mut Vec<(String, String)>) -> Result<(), Stri
     for path in files(folder)? {
         let text = std::fs::read_to_string(&path).map_err(|error| error.to_string())?;
         let Ok(Json::Array(cases)) = parse(&text) else { continue };
-        for case in cases.iter() {
+        for case in &cases {
             if let Some(definition @ Json::Object(_)) = case.get("definition") {
                 let input = case.get("input").map_or_else(|| "{}".to_owned(), ToString::to_string);
                 seeds.push((definition.to_string(), input));
