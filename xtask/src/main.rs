@@ -141,7 +141,6 @@ fn test() -> Result<(), String> {
             .env(postgres::VARIABLE, url)
             .env(postgres::STORE, "postgres"))?;
     }
-    simulation(SEEDS)?;
     let mut tests = Command::new("cargo");
     tests.envs(postgres.map(|url| (postgres::VARIABLE, url)));
     if has_nextest {
@@ -152,7 +151,7 @@ fn test() -> Result<(), String> {
     }
 }
 
-/// The lives of nodes that are part of every run of the tests.
+/// The lives of nodes that every run of CI tries.
 const SEEDS: &str = "0..10000";
 
 /// Lives of nodes, with a profile of their own: as checked as any test, and quicker. Each is another world.

@@ -70,6 +70,10 @@ pub fn request_id(execution: &str, task: TaskId) -> String {
     uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
 }
 
+/// What a task fails with if whatever runs it panics.
+const PANICKED: &str =
+    "Stepwright could not run the task, because of an error of its own. Its log says more.";
+
 /// Reports the progress and the result of a task.
 #[derive(Clone, Debug)]
 pub struct Report {
@@ -233,6 +237,17 @@ impl Report {
             Destination::Execution(id) => self.engine.deliver(*id, Message::new(stimulus)),
             // The caller may have stopped waiting.
             Destination::Caller(sender) => drop(sender.send(stimulus)),
+        }
+    }
+}
+
+impl Drop for Report {
+    /// Whoever runs a task and panics cannot report its end any more. The task fails, so that its
+    /// execution does not wait for ever.
+    fn drop(&mut self) {
+        if std::thread::panicking() && tokio::runtime::Handle::try_current().is_ok() {
+            tracing::error!(task = self.task.0, "what runs a task panicked");
+            self.failed(Failure::new("States.TaskFailed", PANICKED), Stage::Run);
         }
     }
 }

@@ -1,5 +1,5 @@
-//! A panic of the interpreter affects only its execution, and whoever waits for that execution is
-//! told of it.
+//! A panic of the interpreter, or of what runs a task, affects only its execution, and whoever waits for
+//! that execution is told of it.
 
 #[path = "../../store/tests/support/stores.rs"]
 mod stores;
@@ -20,6 +20,20 @@ struct Nobody;
 
 impl Tasks for Nobody {
     fn run(&self, _call: Call, _report: Report) {}
+}
+
+/// Panics when it has run a task for a moment.
+struct Panicking;
+
+impl Tasks for Panicking {
+    fn run(&self, call: Call, report: Report) {
+        tokio::spawn(async move {
+            // Others may hold it as well, and have nothing to do with it.
+            let _other = report.clone();
+            tokio::task::yield_now().await;
+            panic!("no task {:?} can be run by {report:?}", call.task);
+        });
+    }
 }
 
 async fn engine() -> Engine {
@@ -90,6 +104,30 @@ async fn a_first_turn_that_panics_starts_nothing() {
         assert!(matches!(refused, Err(StartError::Panicked { .. })), "{refused:?}");
     }
     assert_eq!(engine.executions_in_memory(), 0);
+}
+
+#[tokio::test]
+async fn a_task_whose_integration_panics_fails() {
+    let options = Options::new(stores::empty().await, Arc::new(Panicking));
+    let engine = Engine::open(options).await.expect("the store can be read");
+    let definition = r#"{"StartAt": "Call", "States": {"Call": {
+        "Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage", "End": true,
+        "Parameters": {"QueueUrl": "queue", "MessageBody": "body"}}}}"#;
+    let program = Revision::compile(definition, Limits::default(), Vintage::TODAY);
+    let program = (*program.expect("it compiles")).clone();
+    for is_express in [true, false] {
+        let request = request(&engine, program.clone(), is_express).await;
+        let status = if is_express {
+            engine.run_express(request).await.expect("it begins").status
+        } else {
+            let started = engine.start(request).await.expect("it begins");
+            let ended = engine.ended(&started.arn);
+            let ended = tokio::time::timeout(Duration::from_mins(1), ended).await;
+            ended.expect("it ends").expect("it is there").status
+        };
+        let Status::Failed { failure } = &status else { panic!("{status:?}") };
+        assert_eq!(failure.name(), "States.TaskFailed");
+    }
 }
 
 #[tokio::test]
