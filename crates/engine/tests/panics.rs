@@ -108,7 +108,7 @@ async fn a_first_turn_that_panics_starts_nothing() {
 
 #[tokio::test]
 async fn a_task_whose_integration_panics_fails() {
-    let options = Options::new(stores::empty().await, Arc::new(Panicking));
+    let options = Options::new(stores::empty(), Arc::new(Panicking));
     let engine = Engine::open(options).await.expect("the store can be read");
     let definition = r#"{"StartAt": "Call", "States": {"Call": {
         "Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage", "End": true,
@@ -118,12 +118,12 @@ async fn a_task_whose_integration_panics_fails() {
     for is_express in [true, false] {
         let request = request(&engine, program.clone(), is_express).await;
         let status = if is_express {
-            engine.run_express(request).await.expect("it begins").status
+            engine.run_express(request).await.expect("it begins").status.clone()
         } else {
             let started = engine.start(request).await.expect("it begins");
             let ended = engine.ended(&started.arn);
             let ended = tokio::time::timeout(Duration::from_mins(1), ended).await;
-            ended.expect("it ends").expect("it is there").status
+            ended.expect("it ends").expect("it is there").status.clone()
         };
         let Status::Failed { failure } = &status else { panic!("{status:?}") };
         assert_eq!(failure.name(), "States.TaskFailed");
