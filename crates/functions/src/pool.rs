@@ -27,6 +27,15 @@ const IDLE_LIMIT: Duration = Duration::from_mins(5);
 /// that are slow to start, or are busy for long, does not wait much longer than necessary.
 const PATIENCE: RangeInclusive<Duration> = Duration::from_millis(20)..=Duration::from_millis(500);
 
+/// The same wait while there are not [`ENOUGH`] processes for it to be preferred: then another one is started
+/// however soon the call's turn comes, unless as many start already as are started without waiting.
+const SHORT_PATIENCE: Duration = Duration::from_millis(2);
+
+/// How many times the processes that are started without waiting are enough for short calls. A process that has
+/// answered is idle until the server comes to hand it the next call. Where the server has much else to do, few
+/// processes are idle most of the time.
+const ENOUGH: usize = 4;
+
 /// The same wait, if no process has started yet.
 const FIRST_PATIENCE: Duration = Duration::from_millis(50);
 
@@ -121,7 +130,7 @@ impl Pool {
 
     /// Finds a process for a call: an idle one, or a busy one that soon becomes idle.
     async fn take(&self) -> Taken {
-        let (mut free, number, patience, mut gone) = {
+        let (mut free, number, mut patience, mut gone) = {
             let mut processes = self.processes.lock();
             if processes.is_closed {
                 return Taken::Closed;
@@ -136,7 +145,7 @@ impl Pool {
             let number = processes.gone + processes.waiting.len() as u64;
             let (sender, free) = oneshot::channel();
             processes.waiting.push_back(sender);
-            (free, number, processes.patience(), processes.gone)
+            (free, number, self.patience(&processes), processes.gone)
         };
         loop {
             match tokio::time::timeout(patience, &mut free).await {
@@ -147,7 +156,9 @@ impl Pool {
             let mut processes = self.processes.lock();
             let went = processes.gone - gone;
             gone = processes.gone;
-            if comes_soon(number.saturating_sub(gone), went) || processes.starting() >= self.few {
+            let is_soon = comes_soon(number.saturating_sub(gone), went);
+            if is_soon && self.has_enough(&processes) || processes.starting() >= self.few {
+                patience = self.patience(&processes);
                 continue;
             }
             // A process may have come at the last moment, and would be lost.
@@ -158,6 +169,16 @@ impl Pool {
             processes.begun += 1;
             return Taken::None;
         }
+    }
+
+    /// Whether there are so many processes that more help only calls that take long.
+    fn has_enough(&self, processes: &Processes) -> bool {
+        processes.all.len() + processes.begun >= self.few * ENOUGH
+    }
+
+    /// How long a call waits before it looks again whether another process would help.
+    fn patience(&self, processes: &Processes) -> Duration {
+        if self.has_enough(processes) { processes.patience() } else { SHORT_PATIENCE }
     }
 
     /// Adds a new process.
