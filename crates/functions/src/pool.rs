@@ -34,7 +34,7 @@ const SHORT_PATIENCE: Duration = Duration::from_millis(2);
 /// How many times the processes that are started without waiting are enough for short calls. A process that has
 /// answered is idle until the server comes to hand it the next call. Where the server has much else to do, few
 /// processes are idle most of the time.
-const ENOUGH: usize = 4;
+const ENOUGH: usize = 8;
 
 /// The same wait, if no process has started yet.
 const FIRST_PATIENCE: Duration = Duration::from_millis(50);
