@@ -20,18 +20,18 @@ pub const MOST_PROCESSES: usize = 64;
 const IDLE_LIMIT: Duration = Duration::from_mins(5);
 
 /// How long a call waits for a busy process before it looks whether another would help, once there are
-/// more than a few processes. The wait is as long as the last process took to start, within these bounds.
+/// [`ENOUGH`] processes. The wait is as long as the last process took to start, within these bounds.
 /// Then another one is started, unless as many start already as are started without waiting, or the calls that
 /// were handed on meanwhile show that this one's turn comes before that process would be ready. So few busy
 /// processes are preferred to many, which would share the same processors, and a call that waits for processes
 /// that are slow to start, or are busy for long, does not wait much longer than necessary.
 const PATIENCE: RangeInclusive<Duration> = Duration::from_millis(20)..=Duration::from_millis(500);
 
-/// The same wait while there are not [`ENOUGH`] processes for it to be preferred: then another one is started
-/// however soon the call's turn comes, unless as many start already as are started without waiting.
+/// The same wait before there are [`ENOUGH`] processes. Then another one is started, however soon the call's
+/// turn comes, unless as many start already as are started without waiting.
 const SHORT_PATIENCE: Duration = Duration::from_millis(2);
 
-/// How many times the processes that are started without waiting are enough for short calls. A process that has
+/// So many times as many processes as are started without waiting are enough for short calls. A process that has
 /// answered is idle until the server comes to hand it the next call. Where the server has much else to do, few
 /// processes are idle most of the time.
 const ENOUGH: usize = 8;
