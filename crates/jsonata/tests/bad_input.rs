@@ -169,6 +169,18 @@ fn what_doubles_costs_its_levels() {
     }
 }
 
+/// What is left out of a result does not count.
+#[test]
+fn a_result_may_be_as_long_as_it_is_written() {
+    let members: Vec<String> = (0..20).map(|at| format!("'f{at}': function() {{1}}")).collect();
+    let text = format!("{{{}, 'k': 12345}}", members.join(", "));
+    let all = evaluate(&text, &Limits::default());
+    assert_eq!(all, Ok(Some(json!({"k": 12345}))), "{text}");
+    let within = |value_bytes| evaluate(&text, &Limits { value_bytes, ..Limits::default() });
+    assert_eq!(within(11), Ok(Some(json!({"k": 12345}))), "{text}");
+    assert_eq!(within(5).expect_err("it is too long").code, "U1002");
+}
+
 #[test]
 fn ranges_have_an_end() {
     check("[1..1e9]", "D2014");

@@ -48,10 +48,10 @@ impl<'a> Evaluator<'a> {
         let (address, owners) = match &value {
             Value::Array(array) => (Rc::as_ptr(array).addr(), Rc::strong_count(array)),
             Value::Object(map) => (Rc::as_ptr(map).addr(), Rc::strong_count(map)),
-            _ => return self.make_flat(value, made),
+            _ => return self.make_anew(value, made),
         };
         if owners == 1 {
-            return self.make_deep(value, made);
+            return self.make_anew(value, made);
         }
         if let Some((_, json)) = made.shared.get(&address) {
             let json = json.clone();
@@ -59,14 +59,14 @@ impl<'a> Evaluator<'a> {
             return Ok(json);
         }
         self.charge(64)?;
-        let json = self.make_deep(value.clone(), made)?;
+        let json = self.make_anew(value.clone(), made)?;
         made.shared.insert(address, (value, json.clone()));
         Ok(json)
     }
 
-    /// An array or object.
-    fn make_deep(&mut self, value: Value<'a>, made: &mut Made<'a>) -> Result<Json> {
-        Ok(match value {
+    /// As [`Self::make`], of what was not made before.
+    fn make_anew(&mut self, value: Value<'a>, made: &mut Made<'a>) -> Result<Json> {
+        let json = match value {
             Value::Array(array) => {
                 self.charge_items(array.items.len())?;
                 self.write(made, array.items.len().max(1) + 1)?;
@@ -78,18 +78,19 @@ impl<'a> Evaluator<'a> {
                 for item in own {
                     items.push(self.inner(item, made)?);
                 }
-                Json::from(items)
+                return Ok(Json::from(items));
             }
             Value::Object(map) => {
                 self.charge(map.len() * 48)?;
-                self.write(made, map.len() + 1)?;
+                // A brace; the other one is there instead of the last comma.
+                self.write(made, 1)?;
                 if let Some(keys) = map.shared_keys()
                     && map.height <= HEIGHT
                 {
                     let own = Rc::unwrap_or_clone(map).into_values();
                     let mut values = Vec::with_capacity(own.len());
                     for (key, value) in keys.as_slice().iter().zip(own) {
-                        self.write(made, key.len() + 3)?;
+                        self.write(made, key.len() + 4)?;
                         values.push(self.inner(value, made)?);
                     }
                     return Ok(Object::with_keys(keys, values).unwrap_or_default().into());
@@ -97,19 +98,12 @@ impl<'a> Evaluator<'a> {
                 let mut members = Vec::with_capacity(map.len());
                 for (key, value) in map.iter() {
                     if !value.is_function() && !value.is_undefined() {
-                        self.write(made, key.len() + 3)?;
+                        self.write(made, key.len() + 4)?;
                         members.push((key.clone(), self.inner(value.clone(), made)?));
                     }
                 }
-                Json::Object(members.into_iter().collect())
+                return Ok(Json::Object(members.into_iter().collect()));
             }
-            flat => self.make_flat(flat, made)?,
-        })
-    }
-
-    /// What is no array and no object.
-    fn make_flat(&mut self, value: Value<'a>, made: &mut Made<'a>) -> Result<Json> {
-        let json = match value {
             Value::Json(json) => json.clone(),
             Value::Int(value) => Json::Int(value),
             Value::Float(bits) => self.number(bits.get()),
@@ -121,9 +115,7 @@ impl<'a> Evaluator<'a> {
             | Value::Null
             | Value::Builtin(_)
             | Value::Function(_)
-            | Value::Pending
-            | Value::Array(_)
-            | Value::Object(_) => Json::Null,
+            | Value::Pending => Json::Null,
         };
         self.write_made(made, &json)?;
         Ok(json)
