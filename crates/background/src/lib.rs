@@ -19,20 +19,22 @@ use rustix::process::Pid;
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-/// How much lower the priority is, as `nice` counts: lower by 10 is a tenth of the share.
+/// How much lower the priority is, as `nice` counts: as low as it can be, a seventieth of the share. Linux
+/// gives each thread whose turn it is some three milliseconds, whatever its priority, and those of a low
+/// one the more rarely.
 #[cfg(target_os = "linux")]
-const NICER: i32 = 10;
+const NICER: i32 = 19;
 
 /// How long a thread goes on before it asks whether somebody else waits for its processor.
 const BREATH: Duration = Duration::from_micros(500);
 
 thread_local! {
-    /// When the thread gave others their turn last, if it gives way.
+    /// When the thread gave others their turn last, if it does so.
     static BREATHED: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
-/// Gives others their turn, if the current thread [gives way](give_way) and has not done so for half a
-/// millisecond; does nothing otherwise. Linux lets a thread that has begun its slice end it, four
+/// Gives others their turn, if the current thread [gives way](give_way), or does so
+/// [for a while](giving_turns), and has not done so for half a millisecond; does nothing otherwise. Linux lets a thread that has begun its slice end it, four
 /// milliseconds at worst, whatever waits and whatever its priority: hence this, within what takes long.
 pub fn breathe() {
     BREATHED.with(|breathed| {
@@ -41,6 +43,20 @@ pub fn breathe() {
             breathed.set(Some(Instant::now()));
         }
     });
+}
+
+/// Does something that may take long, and gives others their turn meanwhile whenever it
+/// [breathes](breathe). The thread keeps its priority.
+pub fn giving_turns<R>(work: impl FnOnce() -> R) -> R {
+    /// Also when the work panics, the thread is then as it was.
+    struct Before(Option<Instant>);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            BREATHED.set(self.0);
+        }
+    }
+    let _before = Before(BREATHED.replace(Some(Instant::now())));
+    work()
 }
 
 /// Lets the current thread give way to others from now on. A thread cannot raise its priority again, so

@@ -1,9 +1,9 @@
 //! Turns that take long give way to those that do not.
 //!
 //! A turn runs where its driver runs, on a worker of the runtime, as long as it is short: nothing
-//! is handed over, and nothing is waited for. A turn that turns out to be long leaves its worker to
-//! others, and goes on beside them once it has one of a few permits. So there is always a processor
-//! for short turns, for callers and for timers, whatever long turns there are.
+//! is handed over, and nothing is waited for. A turn that is not leaves its worker to others, and one
+//! that turns out to be long goes on beside them once it has one of a few permits. So there is always
+//! a processor for short turns, for callers and for timers, whatever long turns there are.
 //!
 //! The next turns of a program that had a long turn wait for a permit before they begin, and then run
 //! on a thread of low priority: whatever else has something to do goes first, at once. The first
@@ -13,10 +13,16 @@ use crate::catalogue::Revision;
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::{FxBuildHasher, FxHashMap};
 use std::hash::BuildHasher as _;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// After so many steps a turn is looked at, again and again. They take some two tenths of a millisecond.
+const LOOK: u64 = 20_000;
+
+/// Turns that have taken longer than this, one after the other, leave their worker to others.
+const SHORT: Duration = Duration::from_micros(500);
 
 /// A turn that has taken more steps is long. They take some two milliseconds.
 const LONG: u64 = 200_000;
@@ -89,6 +95,9 @@ impl LongTurns {
             short_turns_left,
             runtime: Handle::try_current().ok().filter(has_workers),
             permit: Mutex::new(permit),
+            begun: Instant::now(),
+            has_left: AtomicBool::new(false),
+            look: AtomicU64::new(LOOK),
             next: AtomicU64::new(LONG),
         }
     }
@@ -135,14 +144,23 @@ pub(crate) struct Aside<'l> {
     /// The runtime, if it has workers that can be left: not one with a single thread, as tests have.
     runtime: Option<Handle>,
     permit: Mutex<Option<SemaphorePermit<'l>>>,
+    begun: Instant,
+    /// Whether the worker has been left to others.
+    has_left: AtomicBool,
     /// The number of steps at which to look next.
+    look: AtomicU64,
+    /// The number of steps at which a turn is long, or still is.
     next: AtomicU64,
 }
 
 impl Aside<'_> {
     /// Takes the turns.
     pub(crate) fn run<R: Send>(&self, turns: impl FnOnce() -> R + Send) -> R {
-        if self.leaves_worker() { leave_worker(turns) } else { turns() }
+        if self.leaves_worker() {
+            leave_worker(turns)
+        } else {
+            stepwright_background::giving_turns(turns)
+        }
     }
 
     /// Whether the turns leave the worker from the beginning.
@@ -151,17 +169,32 @@ impl Aside<'_> {
     }
 
     /// A turn has taken so many steps.
+    #[inline]
     pub(crate) fn watch(&self, steps: u64) {
-        stepwright_background::breathe();
-        if steps < self.next.load(Ordering::Relaxed) {
-            return;
+        if steps >= self.look.load(Ordering::Relaxed) {
+            self.look_at(steps);
         }
-        self.next.store(steps + AGAIN, Ordering::Relaxed);
+    }
+
+    fn look_at(&self, steps: u64) {
+        self.look.store(steps + LOOK, Ordering::Relaxed);
+        stepwright_background::breathe();
+        if steps >= self.next.load(Ordering::Relaxed) {
+            self.next.store(steps + AGAIN, Ordering::Relaxed);
+            self.is_long();
+        } else if self.begun.elapsed() > SHORT {
+            self.leave();
+        }
+    }
+
+    /// The turn is long.
+    fn is_long(&self) {
         let Some(runtime) = &self.runtime else { return };
         let mut permit = self.permit.lock();
         if permit.is_none() {
             self.long.note(self.revision, SHORT_AGAIN);
         }
+        self.has_left.store(true, Ordering::Relaxed);
         match (permit.is_some(), self.leaves_worker()) {
             (true, true) => {}
             (false, true) => *permit = self.long.wait(runtime),
@@ -177,9 +210,21 @@ impl Aside<'_> {
         }
     }
 
+    /// Leaves the worker to others, if that has not been done.
+    fn leave(&self) {
+        let has_left = self.leaves_worker() || self.has_left.swap(true, Ordering::Relaxed);
+        if !has_left && self.runtime.is_some() {
+            tokio::task::block_in_place(|| std::thread::sleep(HANDOVER));
+        }
+    }
+
     /// Another turn begins.
     pub(crate) fn next_turn(&self) {
+        self.look.store(LOOK, Ordering::Relaxed);
         self.next.store(LONG, Ordering::Relaxed);
+        if self.begun.elapsed() > SHORT {
+            self.leave();
+        }
     }
 }
 
