@@ -6,6 +6,7 @@ mod config;
 mod console;
 mod functions;
 mod input;
+mod memory;
 mod policy;
 mod project;
 mod signals;

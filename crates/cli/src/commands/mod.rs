@@ -42,8 +42,14 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             Ok(ExitCode::from(u8::from(!is_clean)))
         }
         Command::Graph(arguments) => graph::graph(&arguments),
-        Command::Serve(arguments) => serve::run(&arguments),
-        Command::Dev(arguments) => dev::run(&arguments),
+        Command::Serve(arguments) => {
+            crate::memory::give_back_early();
+            serve::run(&arguments)
+        }
+        Command::Dev(arguments) => {
+            crate::memory::give_back_early();
+            dev::run(&arguments)
+        }
         Command::Doctor(arguments) => upkeep::doctor(&arguments, async { stopped().await }),
         Command::Backup(arguments) => upkeep::backup(&arguments),
         Command::Store(arguments) => upkeep::stores(&arguments),
