@@ -89,6 +89,10 @@ fn operators_and_numbers() {
 fn functions() {
     check("$map([1, 2, 3], function($v, $i) { $v * $i })", "[0,2,6]");
     check("$reduce([1..5], function($a, $b) { $a * $b })", "120");
+    // JSON has no functions: a member that is one is missing, and one can be called before that.
+    check("{'a': $sum, 'b': function($x) { $x }, 'c': 1}", r#"{"c":1}"#);
+    check("[1, 2].{'a': $sum, 'n': $}", r#"[{"n":1},{"n":2}]"#);
+    check("{'a': $sum, 'n': 1}.a([4, 5])", "9");
     check("($double := $map(?, function($x) { $x * 2 }); $double([1, 2]))", "[2,4]");
     check("(($trim ~> $uppercase)(' ada '))", r#""ADA""#);
     check("$sort($states.input.list, function($a, $b) { $a < $b })", "[3,2,1]");

@@ -113,7 +113,8 @@ impl<'a> Evaluator<'a> {
         let (mut missing, mut simple) = (false, true);
         for (_, value) in &group.pairs {
             let value = self.eval(value, input, frame)?;
-            missing |= value.is_undefined();
+            // A function of JSONata's own is missing once the object is JSON.
+            missing |= matches!(value, Value::Undefined | Value::Builtin(_));
             simple &= value.is_simple();
             values.push(value);
         }
