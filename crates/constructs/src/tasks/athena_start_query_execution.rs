@@ -2,7 +2,7 @@ use crate::duration::Minutes;
 use crate::fields::choices;
 use crate::policy::query_permissions;
 use crate::tasks::{Plan, ServiceTask};
-use crate::text::{Text, arn, local_arn, text};
+use crate::text::{Text, arn, text};
 use crate::value::Value;
 use crate::{Items, Str, object};
 

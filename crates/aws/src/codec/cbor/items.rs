@@ -66,7 +66,9 @@ pub(super) fn write(value: &Value, into: &mut Vec<u8>) {
         }
         Value::Array(items) => {
             head(major::ARRAY, items.len() as u64, into);
-            items.iter().for_each(|item| write(item, into));
+            for item in items {
+                write(item, into);
+            }
         }
         Value::Map(members) => {
             head(major::MAP, members.len() as u64, into);
@@ -104,14 +106,14 @@ fn head(major: u8, number: u64, into: &mut Vec<u8>) {
     let bytes = number.to_be_bytes();
     match number {
         0..24 => into.push(major | number as u8),
-        24..0x100 => into.extend([major | 24, bytes[7]]),
-        0x100..0x1_0000 => into.extend([major | 25, bytes[6], bytes[7]]),
+        24..0x100 => into.extend([major | 0x18, bytes[7]]),
+        0x100..0x1_0000 => into.extend([major | 0x19, bytes[6], bytes[7]]),
         0x1_0000..0x1_0000_0000 => {
-            into.push(major | 26);
+            into.push(major | 0x1a);
             into.extend_from_slice(&bytes[4..]);
         }
         _ => {
-            into.push(major | 27);
+            into.push(major | 0x1b);
             into.extend_from_slice(&bytes);
         }
     }
