@@ -144,7 +144,12 @@ fn test() -> Result<(), String> {
     let mut tests = Command::new("cargo");
     tests.envs(postgres.map(|url| (postgres::VARIABLE, url)));
     if has_nextest {
-        run(tests.args(["nextest", "run", "--workspace"]))
+        // A test takes two of these unless it waits; `.config/nextest.toml` says which does.
+        let threads = 2 * std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = threads.to_string();
+        run(tests
+            .args(["nextest", "run", "--workspace", "--profile", "suite"])
+            .args(["--test-threads", &threads]))
     } else {
         println!("cargo-nextest is not there; `cargo test` runs the tests (nothing is installed)");
         run(tests.args(["test", "--workspace", "--tests", "--bins", "--lib"]))

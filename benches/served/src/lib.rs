@@ -293,6 +293,11 @@ impl Server {
         self.child.wait().expect("a process can be waited for");
     }
 
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Resident memory.
     pub fn memory_mb(&self) -> f64 {
         memory_mb(self.child.id())

@@ -1,6 +1,5 @@
 use crate::misuse::Problems;
 use crate::node::{Next, Node};
-use crate::states::Parallel;
 
 /// A sequence of states: the state it starts with, and the ends at which it can continue.
 ///
@@ -208,11 +207,6 @@ impl Chain {
     pub fn prefix_states(mut self, prefix: &str) -> Self {
         self.rename(prefix);
         self
-    }
-
-    /// Wraps the chain in a Parallel state, as its only branch.
-    pub fn to_single_state(self, id: impl Into<String>) -> Parallel {
-        Parallel::new(id).branch(self)
     }
 
     pub(crate) fn rename(&mut self, prefix: &str) {

@@ -28,6 +28,18 @@
 //! # Ok::<(), Misuses>(())
 //! ```
 
+// What only states and tasks use is left as it is where these are left out.
+#![cfg_attr(
+    not(feature = "states"),
+    allow(
+        dead_code,
+        unreachable_pub,
+        unused_imports,
+        unused_macros,
+        reason = "a part of the crate"
+    )
+)]
+
 mod chain;
 mod common;
 mod condition;
@@ -35,7 +47,9 @@ mod condition_parser;
 mod duration;
 pub mod evaluate;
 mod fields;
+#[cfg(feature = "states")]
 mod fragment;
+#[cfg(feature = "states")]
 pub mod fragments;
 mod grant;
 mod iam;
@@ -50,7 +64,9 @@ pub mod resources;
 mod retry;
 mod scope;
 mod state_machine;
+#[cfg(feature = "states")]
 pub mod states;
+#[cfg(feature = "states")]
 pub mod tasks;
 mod template;
 mod text;
@@ -66,17 +82,21 @@ pub use duration::{
     Gibibytes, Mebibytes, Minutes, Seconds, Size, Timeout, days, gibibytes, hours, mebibytes,
     minutes, seconds,
 };
+#[cfg(feature = "states")]
 pub use fragment::Fragment;
 pub use grant::{Grant, Grantee};
 pub use iam::{Principal, Statement};
 pub use json_path::DISCARD;
 pub use logs::{LogGroup, LogLevel, LogOptions};
-pub use metrics::{Alarm, Comparison, Metric, TaskMetrics, TaskWithMetrics};
+#[cfg(feature = "states")]
+pub use metrics::TaskWithMetrics;
+pub use metrics::{Alarm, Comparison, Metric, TaskMetrics};
 pub use misuse::{Misuse, Misuses};
 pub use param::{At, Flag, Input, Items, Jsonata, Num, Param, PathOrText, Str, jsonata, kind};
 pub use resources::{RemovalPolicy, logical_id};
 pub use retry::{Catch, Jitter, Retry, errors};
 pub use state_machine::{DefinitionBody, Encryption, StateMachine};
+#[cfg(feature = "states")]
 pub use states::{
     Choice, CustomState, DistributedMap, Fail, Map, Parallel, Pass, Succeed, Wait, WaitTime,
 };
@@ -85,6 +105,7 @@ pub use text::{Text, Token};
 pub use value::{QueryLanguage, Value};
 
 /// Everything that is needed to write state machines.
+#[cfg(feature = "states")]
 pub mod prelude {
     pub use crate::json_path::*;
     pub use crate::resources::*;

@@ -3,6 +3,7 @@
 use crate::StateMachine;
 use crate::object;
 use crate::resources::{Activity, Machine, Resource, Topic, logical_id};
+#[cfg(feature = "states")]
 use crate::tasks::ServiceTask;
 use crate::text::Text;
 use crate::value::Value;
@@ -215,6 +216,7 @@ macro_rules! work_metrics {
 
         /// The metrics of a task. Lambda functions and activities have metrics of their own. For
         /// the tasks of other services, CloudWatch has metrics by resource, see [`Metric::new`].
+        #[cfg(feature = "states")]
         pub trait TaskWithMetrics: ServiceTask {
             $($(#[$doc])*
             fn $name(&self) -> Option<Metric> {
@@ -249,6 +251,7 @@ work_metrics! {
     metric_heartbeat_timed_out = many "HeartbeatTimedOut";
 }
 
+#[cfg(feature = "states")]
 impl<T: ServiceTask> TaskWithMetrics for T {}
 
 /// How an alarm compares a metric with its threshold.

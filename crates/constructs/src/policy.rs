@@ -4,7 +4,10 @@
 //! The resources that a state uses are read from its `Resource` and its literal parameters. Where
 //! they are known only at run time, any resource is allowed, with a note.
 
+mod athena;
 mod services;
+
+pub(crate) use athena::query_permissions;
 
 use crate::iam::{Statement, distinct};
 use crate::text::{Text, Token, local_arn, text};

@@ -252,7 +252,7 @@ impl StateMachine {
         let mut role = role.into();
         let (policies, statements) = &self.role_needs;
         if role.logical_id().is_some() {
-            role = policies.iter().fold(role, crate::fragments::with_policy);
+            role = policies.iter().fold(role, Role::with_policy);
         }
         self.role = Some(statements.iter().cloned().fold(role, Role::allow));
         self

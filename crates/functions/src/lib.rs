@@ -36,6 +36,7 @@ mod sandbox;
 #[cfg(target_os = "linux")]
 mod sock_diag;
 mod tree;
+mod unzip;
 
 pub use answer::MOST_PAYLOAD;
 pub use config::{AwsFunction, ConfigError, Function};

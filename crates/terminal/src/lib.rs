@@ -1,5 +1,6 @@
 //! What a person sees: executions as they happen, and why something could not be done.
 
+mod bar;
 pub mod report;
 mod screen;
 

@@ -1,11 +1,11 @@
 //! The timelines of executions on the screen, and below them a line that says where they stand.
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use crate::bar::Bar;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 use stepwright_history::{Event, Moment};
 use stepwright_program::Program;
 use stepwright_timeline::{Culprit, Layout, Line, Timeline, Weight, columns, paint};
@@ -53,7 +53,8 @@ pub struct Screen {
     to_stdout: bool,
     /// What each line begins with.
     label: String,
-    bar: ProgressBar,
+    /// The line that says where the execution stands, on a terminal.
+    bar: Option<Bar>,
     /// Held while lines are printed, so that they keep their order.
     printing: Mutex<()>,
     state: Arc<Mutex<State>>,
@@ -80,11 +81,8 @@ impl Screen {
     /// A screen for people: timelines go to standard error.
     pub fn new(shown: Shown) -> Self {
         let state = Arc::new(Mutex::new(State::default()));
-        let bar = if std::io::stderr().is_terminal() && shown != Shown::Nothing {
-            bar(state.clone())
-        } else {
-            ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden())
-        };
+        let is_shown = shown != Shown::Nothing && can_draw();
+        let bar = is_shown.then(|| bar(state.clone()));
         Self {
             shown,
             to_stdout: false,
@@ -105,9 +103,7 @@ impl Screen {
     /// it stands.
     #[must_use]
     pub fn with_label(self, label: &str) -> Self {
-        self.bar.finish_and_clear();
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
-        Self { label: label.to_owned(), bar, ..self }
+        Self { label: label.to_owned(), bar: None, ..self }
     }
 
     /// Tells the screen of a state machine before its executions begin.
@@ -144,7 +140,9 @@ impl Screen {
 
     /// Removes the line that says where the execution stands.
     pub fn finish(&self) {
-        self.bar.finish_and_clear();
+        if let Some(bar) = &self.bar {
+            bar.finish();
+        }
     }
 
     /// What each current state of the execution waits for.
@@ -180,7 +178,10 @@ impl Screen {
                 anstream::eprintln!("{line}");
             }
         };
-        if self.bar.is_hidden() { print() } else { self.bar.suspend(print) }
+        match &self.bar {
+            Some(bar) => bar.above(print),
+            None => print(),
+        }
     }
 }
 
@@ -247,21 +248,19 @@ impl State {
     }
 }
 
-/// A line that is drawn again several times a second.
-fn bar(state: Arc<Mutex<State>>) -> ProgressBar {
-    let bar = ProgressBar::new_spinner();
-    let standing = move |_: &ProgressState, out: &mut dyn std::fmt::Write| {
+/// Whether the line can be drawn: what is no terminal, or a very simple one, cannot remove it again.
+fn can_draw() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|kind| kind != "dumb")
+}
+
+/// The line that says where the execution stands.
+fn bar(state: Arc<Mutex<State>>) -> Bar {
+    let stderr = std::io::stderr();
+    let is_coloured = anstream::AutoStream::choice(&stderr) != anstream::ColorChoice::Never;
+    Bar::new(stderr, is_coloured, move || {
         let text = state.lock().standing(now());
-        let most = width().saturating_sub(3);
-        let text: String = text.chars().take(most).collect();
-        // Writing to the bar's own buffer does not fail.
-        out.write_str(&text).ok();
-    };
-    let style = ProgressStyle::with_template("{spinner:.cyan} {standing}")
-        .unwrap_or_else(|_| ProgressStyle::default_spinner());
-    bar.set_style(style.with_key("standing", standing));
-    bar.enable_steady_tick(Duration::from_millis(120));
-    bar
+        text.chars().take(width().saturating_sub(3)).collect()
+    })
 }
 
 fn now() -> Moment {

@@ -3,8 +3,11 @@
 use super::{Call, DEPTH, DecodeError, EncodeError, Message, Request, Response, json, time, value};
 use crate::shapes::{Kind, Reference, Structure, TimestampFormat};
 use crate::table::Service;
-use ciborium::Value;
 use stepwright_json::{Array, Json, Object};
+
+mod items;
+
+pub(super) use items::Value;
 
 /// The tag of a moment.
 const MOMENT: u64 = 1;
@@ -37,7 +40,7 @@ pub(super) fn response(call: Call<'_>, message: &Message) -> Result<Response, En
 
 pub(super) fn bytes(value: &Value) -> Vec<u8> {
     let mut bytes = Vec::new();
-    ciborium::into_writer(value, &mut bytes).expect("a vector takes all that is written to it");
+    items::write(value, &mut bytes);
     bytes
 }
 
@@ -56,8 +59,7 @@ pub(super) fn read(
 }
 
 pub(super) fn parse(body: &[u8]) -> Result<Value, DecodeError> {
-    ciborium::de::from_reader_with_recursion_limit(body, DEPTH)
-        .map_err(|error| DecodeError::new(format!("the body is not CBOR: {error}")))
+    items::read(body).map_err(|error| DecodeError::new(format!("the body is not CBOR: {error}")))
 }
 
 fn write(service: &Service, reference: &Reference, value: &Json) -> Result<Value, EncodeError> {
@@ -194,7 +196,7 @@ pub(super) fn of_plain(value: &Value) -> Json {
         Value::Bool(value) => Json::Bool(*value),
         Value::Integer(number) => match i64::try_from(*number) {
             Ok(number) => Json::Int(number),
-            Err(_) => Json::BigInt(i128::from(*number).to_string().into()),
+            Err(_) => Json::BigInt(number.to_string().into()),
         },
         Value::Float(number) if number.is_nan() => "NaN".into(),
         Value::Float(number) if number.is_infinite() => {
@@ -210,6 +212,6 @@ pub(super) fn of_plain(value: &Value) -> Json {
                 members.iter().filter_map(|(key, one)| Some((key.as_text()?, of_plain(one))));
             Json::Object(members.collect())
         }
-        _ => Json::Null,
+        Value::Null => Json::Null,
     }
 }

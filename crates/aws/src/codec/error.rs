@@ -238,7 +238,7 @@ fn detail(call: Call<'_>, structure: &Structure, response: &Response) -> Result<
             _ => Json::Null,
         },
         Protocol::Cbor => match cbor::parse(&response.body)? {
-            ciborium::Value::Map(written) => {
+            cbor::Value::Map(written) => {
                 Json::Object(cbor::read_members(service, structure, &written)?)
             }
             _ => Json::Null,
@@ -333,8 +333,8 @@ pub(super) fn response(service: &Service, error: &ServiceError) -> Response {
         Protocol::Cbor => {
             headers.push(("smithy-protocol".to_owned(), "rpc-v2-cbor".to_owned()));
             headers.push(("Content-Type".to_owned(), "application/cbor".to_owned()));
-            let text = |text: &str| ciborium::Value::Text(text.to_owned());
-            cbor::bytes(&ciborium::Value::Map(vec![
+            let text = |text: &str| cbor::Value::Text(text.to_owned());
+            cbor::bytes(&cbor::Value::Map(vec![
                 (text("__type"), text(name)),
                 (text("message"), text(&error.message)),
             ]))

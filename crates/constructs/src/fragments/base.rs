@@ -394,16 +394,8 @@ pub fn create_plain_role(name: &str, env: &EnvBase, assumed_by: impl Into<Princi
 
 fn role_of(id: &str, env: &EnvBase, managed_policies: &[Text]) -> Role {
     let role = Role::new(id, "states.amazonaws.com").tag("env_base", env.as_str());
-    let role = managed_policies.iter().fold(role, with_policy);
+    let role = managed_policies.iter().fold(role, Role::with_policy);
     DEFAULT_POLICIES.into_iter().fold(role, Role::managed_policy)
-}
-
-/// The role with a managed policy: one of AWS's by its name, or any by its ARN.
-pub(crate) fn with_policy(role: Role, policy: &Text) -> Role {
-    match policy.as_literal() {
-        Some(name) => role.managed_policy(name),
-        None => role.managed_policy_arn(policy.clone()),
-    }
 }
 
 /// A state machine named after the environment, with logs. `logs` and `role` are created if they

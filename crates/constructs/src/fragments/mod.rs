@@ -15,7 +15,6 @@ mod paths;
 mod s3;
 mod task_with_status;
 
-pub(crate) use base::with_policy;
 pub use base::{
     EnvBase, EnvBaseFragment, EnvFragment, LazyLoadStateMachineFragment, create_log_group,
     create_log_options, create_plain_role, create_role, create_state_machine,

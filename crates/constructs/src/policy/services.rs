@@ -220,7 +220,7 @@ impl Caller<'_> {
             }
             None => "*".into(),
         };
-        let permissions = crate::tasks::query_permissions(catalog, group, &database, results);
+        let permissions = super::query_permissions(catalog, group, &database, results);
         for (actions, resources) in permissions {
             self.allow(actions, resources);
         }

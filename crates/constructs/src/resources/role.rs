@@ -102,6 +102,14 @@ impl Role {
         self
     }
 
+    /// Adds a managed policy by its name, or by its ARN if it is not known before it is deployed.
+    pub(crate) fn with_policy(self, policy: &Text) -> Self {
+        match policy.as_literal() {
+            Some(name) => self.managed_policy(name),
+            None => self.managed_policy_arn(policy.clone()),
+        }
+    }
+
     /// Adds one of AWS's managed policies by name, `AWSLambda_FullAccess`, or any by its ARN.
     #[must_use]
     pub fn managed_policy(mut self, name: &str) -> Self {

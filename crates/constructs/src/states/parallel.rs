@@ -106,3 +106,10 @@ impl Chainable for Parallel {
 }
 
 impl Nextable for Parallel {}
+
+impl Chain {
+    /// Wraps the chain in a Parallel state, as its only branch.
+    pub fn to_single_state(self, id: impl Into<String>) -> Parallel {
+        Parallel::new(id).branch(self)
+    }
+}

@@ -1,7 +1,8 @@
 use crate::duration::Minutes;
 use crate::fields::choices;
+use crate::policy::query_permissions;
 use crate::tasks::{Plan, ServiceTask};
-use crate::text::{Text, arn, local_arn, text};
+use crate::text::{Text, arn, text};
 use crate::value::Value;
 use crate::{Items, Str, object};
 
@@ -80,7 +81,7 @@ impl ServiceTask for AthenaStartQueryExecution {
             Some((bucket, key)) => arn(text!("s3:::", bucket, "/", key, "/*")),
             None => "*".into(),
         };
-        for (actions, resources) in permissions(catalog, group, &database, results) {
+        for (actions, resources) in query_permissions(catalog, group, &database, results) {
             plan.allow(actions, resources);
         }
         self.check(plan);
@@ -88,70 +89,6 @@ impl ServiceTask for AthenaStartQueryExecution {
         self.put_nested(plan);
     }
 }
-
-/// The permissions that a query needs: to run, to read its data, and to write its result.
-pub(crate) fn permissions(
-    catalog: Text,
-    group: Text,
-    database: &Text,
-    results: Text,
-) -> [(&'static [&'static str], Vec<Text>); 5] {
-    let tables = |rest: Text| local_arn("glue", rest);
-    [
-        (
-            &["athena:getDataCatalog", "athena:startQueryExecution", "athena:getQueryExecution"],
-            vec![
-                local_arn("athena", text!("datacatalog/", catalog)),
-                local_arn("athena", text!("workgroup/", group)),
-            ],
-        ),
-        (
-            &["s3:CreateBucket", "s3:ListBucket", "s3:GetBucketLocation", "s3:GetObject"],
-            vec!["*".into()],
-        ),
-        (
-            &[
-                "s3:AbortMultipartUpload",
-                "s3:ListBucketMultipartUploads",
-                "s3:ListMultipartUploadParts",
-                "s3:PutObject",
-            ],
-            vec![results],
-        ),
-        (&["lakeformation:GetDataAccess"], vec!["*".into()]),
-        (
-            &GLUE_ACTIONS,
-            vec![
-                tables("catalog".into()),
-                tables(text!("database/", database)),
-                tables(text!("table/", database, "/*")),
-                tables(text!("userDefinedFunction/", database, "/*")),
-            ],
-        ),
-    ]
-}
-
-const GLUE_ACTIONS: [&str; 19] = [
-    "glue:BatchCreatePartition",
-    "glue:BatchDeletePartition",
-    "glue:BatchDeleteTable",
-    "glue:BatchGetPartition",
-    "glue:CreateDatabase",
-    "glue:CreatePartition",
-    "glue:CreateTable",
-    "glue:DeleteDatabase",
-    "glue:DeletePartition",
-    "glue:DeleteTable",
-    "glue:GetDatabase",
-    "glue:GetDatabases",
-    "glue:GetPartition",
-    "glue:GetPartitions",
-    "glue:GetTable",
-    "glue:GetTables",
-    "glue:UpdateDatabase",
-    "glue:UpdatePartition",
-    "glue:UpdateTable",
-];
 
 impl AthenaStartQueryExecution {
     fn put_nested(&self, plan: &mut Plan) {

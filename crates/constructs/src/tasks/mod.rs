@@ -435,5 +435,3 @@ pub use sns_publish::{MessageAttribute, SnsPublish};
 pub use sqs_send_message::SqsSendMessage;
 pub use step_functions_invoke_activity::StepFunctionsInvokeActivity;
 pub use step_functions_start_execution::StepFunctionsStartExecution;
-
-pub(crate) use athena_start_query_execution::permissions as query_permissions;
