@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
@@ -21,6 +22,9 @@ pub(crate) const APPENDING: i16 = 2;
 /// The largest number of turns in one statement, and about the largest number of their bytes.
 const MOST_AT_ONCE: usize = 256;
 const MOST_BYTES: usize = 4 << 20;
+
+/// How long turns wait for others after a large statement.
+const PATIENCE: Duration = Duration::from_millis(1);
 
 /// The pause after a connection could not be made: the first one, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -43,8 +47,9 @@ pub(crate) enum Work {
 
 /// The work that waits for a lane. Several lanes may share it.
 ///
-/// A statement costs the database as much as many turns in it, so a lane takes turns while another one is on its way
-/// only if there are as many as that one carries. Few turns go out at once, and many in few statements.
+/// A statement costs as much as many turns in it. So while one is on its way, another one goes out only if there are as
+/// many turns as that one carries; and after a large one, the next one waits for a moment until there are half as
+/// many. Few turns go out at once, and many in few statements.
 #[derive(Default)]
 pub(crate) struct Queue {
     state: Mutex<State>,
@@ -58,6 +63,10 @@ struct State {
     underway: HashSet<ExecutionId>,
     /// The number of turns on their way, without those of a lane that has no connection.
     carried: usize,
+    /// The number of turns of the last statement.
+    last: usize,
+    /// Since when there is work.
+    since: Option<Instant>,
     is_closed: bool,
 }
 
@@ -75,9 +84,12 @@ impl Queue {
             return Err(work);
         }
         state.waiting.push_back(work);
-        let are_enough = state.are_enough();
+        let is_first = state.since.is_none();
+        let now = Instant::now();
+        state.since.get_or_insert(now);
+        let is_news = is_first || state.is_enough(now);
         drop(state);
-        if are_enough {
+        if is_news {
             self.changed.notify_one();
         }
         Ok(())
@@ -94,9 +106,10 @@ impl Queue {
         loop {
             // Begun before looking, so that nothing is missed that happens in between.
             let changed = self.changed.notified();
-            {
+            let until = {
                 let mut state = self.state.lock();
-                if let Some(batch) = Batch::of(&mut state) {
+                let now = Instant::now();
+                if let Some(batch) = Batch::of(&mut state, now) {
                     return Some(batch);
                 }
                 if state.is_closed && state.waiting.is_empty() {
@@ -104,8 +117,15 @@ impl Queue {
                     self.changed.notify_waiters();
                     return None;
                 }
+                // What still waits then waits for another lane, which looks for it.
+                let until = state.since.map(|since| since + PATIENCE);
+                until.filter(|until| state.waiting.len() >= state.carried && *until > now)
+            };
+            match until {
+                // Whatever it is, it is looked for again.
+                Some(until) => drop(tokio::time::timeout_at(until, changed).await),
+                None => changed.await,
             }
-            changed.await;
         }
     }
 
@@ -127,8 +147,10 @@ impl Queue {
 
 impl State {
     /// Whether there is enough work for a statement.
-    fn are_enough(&self) -> bool {
+    fn is_enough(&self, now: Instant) -> bool {
+        let are_many = self.waiting.len() * 2 >= self.last || self.is_closed;
         self.waiting.len() >= self.carried
+            && (are_many || self.since.is_none_or(|since| since + PATIENCE <= now))
     }
 }
 
@@ -148,11 +170,18 @@ enum Batch {
 impl Batch {
     /// The next work of one kind, if there is enough. A statement sees nothing of what it changes itself, so turns of
     /// one execution are in different ones.
-    fn of(state: &mut State) -> Option<Self> {
-        if !state.are_enough() {
+    fn of(state: &mut State, now: Instant) -> Option<Self> {
+        if !state.is_enough(now) {
             return None;
         }
-        let State { waiting, underway, carried, .. } = state;
+        let batch = Self::take(state);
+        // What is left has waited as long as what was taken, or nearly.
+        state.since = state.since.filter(|_| !state.waiting.is_empty());
+        batch
+    }
+
+    fn take(state: &mut State) -> Option<Self> {
+        let State { waiting, underway, carried, last, .. } = state;
         match waiting.pop_front()? {
             Work::Remove(ended, most, answer) => Some(Self::Remove(ended, most, answer)),
             Work::Put(documents, answer) => {
@@ -183,6 +212,7 @@ impl Batch {
                     appends.push((next, answer));
                 }
                 *carried += appends.len();
+                *last = appends.len();
                 (!appends.is_empty()).then_some(Self::Appends(appends))
             }
         }
@@ -440,7 +470,7 @@ mod tests {
     }
 
     fn take(queue: &Queue) -> Vec<u64> {
-        let batch = Batch::of(&mut queue.state.lock());
+        let batch = Batch::of(&mut queue.state.lock(), Instant::now());
         batch.map_or_else(Vec::new, |batch| batch.executions().iter().map(|id| id.0).collect())
     }
 
@@ -464,6 +494,12 @@ mod tests {
         assert_eq!(take(&queue), [] as [u64; 0], "there are three, and four are on their way");
         put(&queue, 10);
         assert_eq!(take(&queue), [7, 8, 9, 10]);
+        done(&queue, &[3, 4, 5, 6]);
+        done(&queue, &[7, 8, 9, 10]);
+        put(&queue, 11);
+        assert_eq!(take(&queue), [] as [u64; 0], "there may soon be more");
+        std::thread::sleep(PATIENCE);
+        assert_eq!(take(&queue), [11]);
     }
 
     #[test]
@@ -474,6 +510,7 @@ mod tests {
         put(&queue, 4);
         assert_eq!(take(&queue), [] as [u64; 0]);
         queue.uncount(3);
+        std::thread::sleep(PATIENCE);
         assert_eq!(take(&queue), [4]);
         queue.done(&[ExecutionId(4)], 1);
         put(&queue, 2);
