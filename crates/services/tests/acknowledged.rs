@@ -238,7 +238,7 @@ async fn received(services: &Services) -> Vec<String> {
         let got = ask(services, "sqs", "ReceiveMessage", body).await.expect("it answers");
         let messages = got.get("Messages").and_then(Json::as_array);
         let Some(messages) = messages.filter(|messages| !messages.is_empty()) else { break };
-        for message in messages.iter() {
+        for message in messages {
             let body = message.get("Body").and_then(Json::as_str).expect("it has one");
             let delete = json!({
                 "QueueUrl": (url.clone()),
@@ -350,6 +350,6 @@ async fn schedules_and_ends_wait_until_the_store_takes_them() {
     assert_eq!(first, "\"2027-01-15T08:02:00Z\"", "its own moment, though later");
     assert_eq!(second, "\"ended\"");
     // And from then on as before.
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     assert_eq!(received(&services).await, ["\"2027-01-15T08:03:00Z\""]);
 }

@@ -505,7 +505,7 @@ mod tests {
     #[test]
     fn nobody_waits_for_a_lane_without_a_connection_and_turns_of_an_execution_follow_one_another() {
         let queue = Queue::default();
-        [1, 2, 3].iter().for_each(|execution| put(&queue, *execution));
+        (1..=3).for_each(|execution| put(&queue, execution));
         assert_eq!(take(&queue), [1, 2, 3]);
         put(&queue, 4);
         assert_eq!(take(&queue), [] as [u64; 0]);
