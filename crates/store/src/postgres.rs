@@ -34,9 +34,9 @@ pub struct Postgres {
     readers: Arc<Readers>,
     /// `None` if the store was opened to be read only.
     node: Option<Arc<Nodes>>,
-    /// The queues of the lanes that append, and after them the one of the lane that does everything
-    /// else.
-    queues: Vec<Arc<Queue>>,
+    /// The queue of the lanes that append, and the one of the lane that does everything else; `None` if the
+    /// store was opened to be read only.
+    queues: Option<[Arc<Queue>; 2]>,
     lanes: Mutex<Vec<JoinHandle<()>>>,
     /// The bytes that the tables took at the last look.
     size: Arc<AtomicU64>,
@@ -154,34 +154,26 @@ impl Postgres {
         let numbers = Arc::new(Numbers::default());
         numbers.add(nodes::numbers(&readers).await?);
         let is_lost = Arc::new(Lost(watch::Sender::new(false)));
-        let mut queues = Vec::new();
-        let mut running = Vec::new();
-        for lane in 0..lanes {
-            let queue = Arc::new(Queue::default());
-            queues.push(queue.clone());
+        let queues: [Arc<Queue>; 2] = Default::default();
+        let running = (0..lanes).map(|lane| {
             let lane = Lane {
                 address: address.clone(),
                 fence: Fence { node: id, lane, epoch: 0 },
-                queue,
+                queue: queues[usize::from(lane == APPENDING)].clone(),
                 is_lost: is_lost.clone(),
                 client: None,
+                carried: 0,
             };
-            running.push(tokio::spawn(lane.run()));
-        }
+            tokio::spawn(lane.run())
+        });
+        let lanes = Mutex::new(running.collect());
         let (seen, size) = (Arc::default(), Arc::<AtomicU64>::default());
         let readers_of_node = readers.clone();
         let node =
             Nodes { id, readers: readers_of_node, numbers, is_lost, seen, size: size.clone() };
         // What changes from now on is seen.
         node.changed_documents().await?;
-        Ok(Self {
-            address,
-            readers,
-            node: Some(Arc::new(node)),
-            queues,
-            lanes: Mutex::new(running),
-            size,
-        })
+        Ok(Self { address, readers, node: Some(Arc::new(node)), queues: Some(queues), lanes, size })
     }
 
     /// The layout that this release gives a database.
@@ -229,7 +221,7 @@ impl Postgres {
             address,
             readers,
             node: None,
-            queues: Vec::new(),
+            queues: None,
             lanes: Mutex::default(),
             size: Arc::default(),
         })
@@ -246,9 +238,17 @@ impl Postgres {
         nodes::skip_numbers(&client).await
     }
 
+    fn queue(&self, which: usize) -> Option<&Arc<Queue>> {
+        self.queues.as_ref().map(|queues| &queues[which])
+    }
+
+    fn close_queues(&self) {
+        self.queues.iter().flatten().for_each(|queue| queue.close());
+    }
+
     fn ask<T: Send + 'static, E: Send + 'static>(
         &self,
-        lane: usize,
+        which: usize,
         work: impl FnOnce(oneshot::Sender<Result<T, E>>) -> Work,
         refused: fn(StoreError) -> E,
         unknown: fn(StoreError) -> E,
@@ -256,7 +256,7 @@ impl Postgres {
         let refuse = |why: &str| -> Pending<Result<T, E>> {
             Box::pin(std::future::ready(Err(refused(StoreError::new(why)))))
         };
-        let Some(queue) = self.queues.get(lane) else {
+        let Some(queue) = self.queue(which) else {
             return refuse(ONLY_READ);
         };
         let (answer, answered) = oneshot::channel();
@@ -274,7 +274,7 @@ impl Postgres {
         &self,
         work: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Work,
     ) -> Pending<Result<T, StoreError>> {
-        self.ask(usize::from(APPENDING.unsigned_abs()), work, |error| error, |error| error)
+        self.ask(OTHERS, work, |error| error, |error| error)
     }
 
     /// Fetches more numbers in the background.
@@ -294,6 +294,10 @@ impl Postgres {
         });
     }
 }
+
+/// The queues.
+const APPENDS: usize = 0;
+const OTHERS: usize = 1;
 
 /// The number of executions of a deleted machine that are removed with one statement.
 const REMOVED_AT_ONCE: usize = 500;
@@ -319,10 +323,8 @@ impl Store for Postgres {
             let why = StoreError::new("this node drives no executions yet; try again in a moment");
             return Box::pin(std::future::ready(Err(AppendError::NotWritten(why))));
         }
-        // The turns of one execution follow one another.
-        let lane = (append.execution.0 / 256 % u64::from(APPENDING.unsigned_abs())) as usize;
         self.ask(
-            lane,
+            APPENDS,
             |answer| Work::Append(Box::new(append), answer),
             AppendError::NotWritten,
             AppendError::Unknown,
@@ -426,7 +428,7 @@ impl Store for Postgres {
     }
 
     fn forget_machine(&self, machine: &str) -> Pending<Result<u64, StoreError>> {
-        let Some(queue) = self.queues.last().cloned() else {
+        let Some(queue) = self.queue(OTHERS).cloned() else {
             let why = StoreError::new(ONLY_READ);
             return Box::pin(std::future::ready(Err(why)));
         };
@@ -462,7 +464,7 @@ impl Store for Postgres {
     }
 
     fn close(&self) -> Pending<()> {
-        self.queues.iter().for_each(|queue| queue.close());
+        self.close_queues();
         let lanes = std::mem::take(&mut *self.lanes.lock());
         let (readers, node) = (self.readers.clone(), self.node.clone());
         Box::pin(async move {
@@ -491,7 +493,7 @@ impl Store for Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        self.queues.iter().for_each(|queue| queue.close());
+        self.close_queues();
         self.readers.close();
     }
 }

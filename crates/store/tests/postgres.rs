@@ -290,6 +290,63 @@ fn whatever_comes_together_each_turn_is_written_once() {
     });
 }
 
+/// The function that writes turns is planned once, here while nothing is in the tables, and is as quick when they are large.
+#[test]
+fn what_was_planned_for_empty_tables_finds_rows_by_their_keys() {
+    let Some(url) = cluster::database() else { return };
+    let cluster = cluster::cluster().expect("there is one");
+    runtime().block_on(async {
+        let store = open(&url).await;
+        let mut ids = Vec::new();
+        // Every connection has made its plan before there are many rows.
+        for _ in 0..8 {
+            ids.push(store.new_id());
+        }
+        for len in 0..2 {
+            write(&store, ids.iter().map(|id| turn(*id, len, Status::Running))).await;
+        }
+        cluster.sql(
+            &url,
+            "INSERT INTO stepwright.executions (id, shard, arn, owner, machine, started_at, more, status)
+             SELECT -g, 0, 'old-' || g, 'machine', 'machine', 0, '', 2 FROM generate_series(1, 20000) g;
+             INSERT INTO stepwright.chunks (execution, before, len, is_owed, bytes)
+             SELECT -g, 0, 1, false, '' FROM generate_series(1, 20000) g",
+        );
+        let read = "SELECT sum(seq_scan), sum(seq_tup_read) + sum(idx_tup_fetch) FROM pg_stat_user_tables \
+                    WHERE relname IN ('executions', 'chunks')";
+        // Counters are written by a connection once it is idle, or when it ends.
+        let counted = || {
+            let line = cluster.sql(&url, &format!("SELECT pg_stat_force_next_flush(); {read}"));
+            let (scans, rows) = line.trim().split_once('|').expect("two columns");
+            (scans.parse::<i64>().expect("a number"), rows.parse::<i64>().expect("a number"))
+        };
+        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+        let before = counted();
+        let notes = ids.iter().map(|id| Append {
+            len: 2,
+            chunk: Vec::new(),
+            wake_at: Some(7),
+            ..turn(*id, 2, Status::Running)
+        });
+        write(&store, notes).await;
+        write(&store, ids.iter().map(|id| turn(*id, 2, Status::Succeeded))).await;
+        store.close().await;
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        let after = counted();
+        assert!(after.1 > before.1, "nothing is counted: {before:?} {after:?}");
+        assert_eq!(after.0, before.0, "tables were read as a whole");
+        let rows = after.1 - before.1;
+        assert!(rows < 200, "{rows} rows were read for sixteen turns");
+    });
+}
+
+async fn write(store: &Arc<Postgres>, appends: impl Iterator<Item = Append>) {
+    let writing: Vec<_> = appends.map(|append| tokio::spawn(store.append(append))).collect();
+    for written in writing {
+        written.await.expect("it does not panic").expect("it is written");
+    }
+}
+
 #[test]
 fn one_turn_that_cannot_be_written_harms_no_other() {
     let Some(url) = cluster::database() else { return };

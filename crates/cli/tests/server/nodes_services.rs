@@ -127,6 +127,17 @@ fn local_services_of_two_nodes_are_one_and_outlive_the_node_that_has_them() {
         }
     }
     assert_eq!(told, executions);
+    // A schedule goes on, whoever has the services.
+    ask(first, "AmazonSQS.CreateQueue", &json!({"QueueName": "ticks"}));
+    ask(
+        first,
+        "AWSEvents.PutRule",
+        &json!({"Name": "tick", "ScheduleExpression": "rate(1 minute)"}),
+    );
+    let arn = "arn:aws:sqs:us-east-1:123456789012:ticks";
+    let targets = json!([{"Id": "queue", "Arn": arn, "InputPath": "$.time"}]);
+    ask(second, "AWSEvents.PutTargets", &json!({"Rule": "tick", "Targets": targets}));
+    let ticking = Instant::now();
     // Functions find those services that are here, and no others.
     let machine = r#"{"StartAt":"F","States":{"F":{"Type":"Task","End":true,
         "Resource":"arn:aws:lambda:us-east-1:123456789012:function:variables"}}}"#;
@@ -172,4 +183,35 @@ fn local_services_of_two_nodes_are_one_and_outlive_the_node_that_has_them() {
             assert_eq!(value.as_deref(), Some("sealed"));
         }
     }
+    check_ticks(&nodes[0], &queue.replace("/work", "/ticks"), ticking);
+}
+
+/// Every minute of a schedule has come since then, although nodes were killed. One at such a moment may come twice.
+fn check_ticks(node: &Node, queue: &str, since: Instant) {
+    let mut ticks = Vec::new();
+    // The first moment that is due after the last takeover shows that nothing before it is still to come.
+    let due = since.elapsed().as_secs() / 60 + 1;
+    let end = since + Duration::from_mins(due) + PATIENCE;
+    loop {
+        for message in receive(node, queue, 5, 600) {
+            ticks.push(second_of_day(&text(&message, "Body")));
+        }
+        // Midnight may be in between.
+        let since_first = |time: &i64| (time - ticks[0]).rem_euclid(86_400);
+        let minutes: BTreeSet<i64> = ticks.iter().map(|time| since_first(time) / 60).collect();
+        if minutes.contains(&(due as i64 - 1)) {
+            let expected: BTreeSet<i64> = (0..due as i64).collect();
+            assert_eq!(minutes, expected, "a moment is missing");
+            assert!(ticks.len() <= minutes.len() + 2, "{ticks:?}");
+            assert!(ticks.iter().all(|time| since_first(time) % 60 == 0), "{ticks:?}");
+            return;
+        }
+        assert!(Instant::now() < end, "{ticks:?}, and {due} are due");
+    }
+}
+
+/// The second of the day of a moment such as `"2026-11-30T08:02:00Z"`.
+fn second_of_day(moment: &str) -> i64 {
+    let (_, time) = moment.trim_matches(['"', 'Z']).split_once('T').expect("a day and a time");
+    time.split(':').fold(0, |sum, part| sum * 60 + part.parse::<i64>().expect("a number"))
 }

@@ -15,9 +15,10 @@ use stepwright_json::{Json, Object, json};
 /// The largest request, in bytes.
 const MOST_BYTES: usize = 256 << 10;
 
-/// How often it is tried to tell the node that has the rules of an event, and the pause in between.
-const ATTEMPTS_TO_TELL: usize = 40;
-const PAUSE: Duration = Duration::from_millis(500);
+/// How often it is tried to tell rules of an event, while another node has them or the store fails, and the pause in
+/// between.
+pub(super) const ATTEMPTS_TO_TELL: usize = 40;
+pub(super) const PAUSE: Duration = Duration::from_millis(500);
 
 /// How many buses an event passes at most.
 const MOST_BUSES: usize = 5;
@@ -142,6 +143,11 @@ impl Events {
                     let publishing = self.publish(DEFAULT, event.clone());
                     match self.seat.during(publishing).await {
                         Some(Ok(_)) => return,
+                        // What has reached some of the targets already reaches them once more.
+                        Some(Err(refusal)) if refusal.is_fault() => {
+                            let why = refusal.message;
+                            tracing::warn!(why, "an event is published again");
+                        }
                         Some(Err(refusal)) => {
                             let why = refusal.message;
                             tracing::error!(why, "an event could not be published");
@@ -165,7 +171,7 @@ impl Events {
             }
             tokio::time::sleep(PAUSE).await;
         }
-        tracing::error!("an event could not be published: no node has the rules");
+        tracing::error!("an event could not be published for a long time");
     }
 
     /// Publishes an event. When this has returned, it is kept for whoever gets it.

@@ -1,7 +1,7 @@
 //! Rules by schedule. What was due while no server was running is not made up for. Of several nodes, the
 //! one fires that has the services; what was due while none had them is fired by the next one.
 
-use super::publish::moment;
+use super::publish::{ATTEMPTS_TO_TELL, PAUSE, moment};
 use super::state::Rule;
 use super::{DEFAULT, Events};
 use crate::call::Refusal;
@@ -68,8 +68,7 @@ impl Events {
             }
             if let Some(next) = next.filter(|next| *next <= now) {
                 for (name, rule) in rules {
-                    let fired = here.seat.during(here.fire(&name, &rule, next)).await;
-                    if let Err(refusal) = fired.unwrap_or_else(|| Err(Refusal::elsewhere())) {
+                    if let Err(refusal) = here.fire(&name, &rule, next).await {
                         let why = refusal.message;
                         tracing::error!(rule = name, why, "a schedule reached nobody");
                     }
@@ -123,6 +122,7 @@ impl Events {
             .await?)
     }
 
+    /// Fires a rule. While the store does not take what its targets get, that is tried again.
     async fn fire(&self, name: &str, rule: &Rule, at: i64) -> Result<(), Refusal> {
         let event = json!({
             "version": "0",
@@ -135,6 +135,22 @@ impl Events {
             "resources": [(self.rule_arn(DEFAULT, name))],
             "detail": {}
         });
-        self.reach(DEFAULT, name, rule, &event, 1).await
+        let mut attempts = 0;
+        loop {
+            let reaching = self.seat.during(self.reach(DEFAULT, name, rule, &event, 1)).await;
+            let reached = reaching.unwrap_or_else(|| Err(Refusal::elsewhere()));
+            attempts += 1;
+            match reached {
+                Err(refusal)
+                    if refusal.is_fault()
+                        && !refusal.is_elsewhere()
+                        && attempts < ATTEMPTS_TO_TELL =>
+                {
+                    tracing::warn!(rule = name, why = refusal.message, "a schedule is fired again");
+                    tokio::time::sleep(PAUSE).await;
+                }
+                reached => return reached,
+            }
+        }
     }
 }

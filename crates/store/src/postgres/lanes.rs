@@ -6,13 +6,13 @@
 
 use super::connect::{Address, broken, is_refusal, text};
 use super::write::{self, Ended, Written};
-use crate::{Append, AppendError, DocumentChanges, StoreError};
+use crate::{Append, AppendError, DocumentChanges, ExecutionId, StoreError};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
@@ -22,6 +22,9 @@ pub(crate) const APPENDING: i16 = 2;
 /// The largest number of turns in one statement, and about the largest number of their bytes.
 const MOST_AT_ONCE: usize = 256;
 const MOST_BYTES: usize = 4 << 20;
+
+/// How long turns wait for others after a large statement.
+const PATIENCE: Duration = Duration::from_millis(1);
 
 /// The pause after a connection could not be made: the first one, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -42,12 +45,29 @@ pub(crate) enum Work {
     Remove(Ended, usize, oneshot::Sender<Result<u64, StoreError>>),
 }
 
-/// The work that waits for a lane.
+/// The work that waits for a lane. Several lanes may share it.
+///
+/// A statement costs as much as many turns in it. So while one is on its way, another one goes out only if there are as
+/// many turns as that one carries; and after a large one, the next one waits for a moment until there are half as
+/// many. Few turns go out at once, and many in few statements.
 #[derive(Default)]
 pub(crate) struct Queue {
-    waiting: Mutex<VecDeque<Work>>,
+    state: Mutex<State>,
     changed: Notify,
-    is_closed: AtomicBool,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Work>,
+    /// The executions whose turns are on their way: those of one execution follow one another.
+    underway: HashSet<ExecutionId>,
+    /// The number of turns on their way, without those of a lane that has no connection.
+    carried: usize,
+    /// The number of turns of the last statement.
+    last: usize,
+    /// Since when there is work.
+    since: Option<Instant>,
+    is_closed: bool,
 }
 
 impl std::fmt::Debug for Queue {
@@ -59,39 +79,78 @@ impl std::fmt::Debug for Queue {
 impl Queue {
     /// Adds work. Returns it if the queue is closed: then nobody will do it.
     pub(crate) fn put(&self, work: Work) -> Result<(), Work> {
-        {
-            let mut waiting = self.waiting.lock();
-            if self.is_closed.load(Ordering::SeqCst) {
-                return Err(work);
-            }
-            waiting.push_back(work);
+        let mut state = self.state.lock();
+        if state.is_closed {
+            return Err(work);
         }
-        self.changed.notify_one();
+        state.waiting.push_back(work);
+        let is_first = state.since.is_none();
+        let now = Instant::now();
+        state.since.get_or_insert(now);
+        let is_news = is_first || state.is_enough(now);
+        drop(state);
+        if is_news {
+            self.changed.notify_one();
+        }
         Ok(())
     }
 
     /// What is waiting is still done, and nothing more.
     pub(crate) fn close(&self) {
-        let waiting = self.waiting.lock();
-        self.is_closed.store(true, Ordering::SeqCst);
-        drop(waiting);
-        self.changed.notify_one();
+        self.state.lock().is_closed = true;
+        self.changed.notify_waiters();
     }
 
     /// Waits for work; `None` once the queue is closed and empty.
     async fn next(&self) -> Option<Batch> {
         loop {
-            {
-                let mut waiting = self.waiting.lock();
-                if let Some(batch) = Batch::of(&mut waiting) {
+            // Begun before looking, so that nothing is missed that happens in between.
+            let changed = self.changed.notified();
+            let until = {
+                let mut state = self.state.lock();
+                let now = Instant::now();
+                if let Some(batch) = Batch::of(&mut state, now) {
                     return Some(batch);
                 }
-                if self.is_closed.load(Ordering::SeqCst) {
+                if state.is_closed && state.waiting.is_empty() {
+                    // The other lanes end as well.
+                    self.changed.notify_waiters();
                     return None;
                 }
+                // What still waits then waits for another lane, which looks for it.
+                let until = state.since.map(|since| since + PATIENCE);
+                until.filter(|until| state.waiting.len() >= state.carried && *until > now)
+            };
+            match until {
+                // Whatever it is, it is looked for again.
+                Some(until) => drop(tokio::time::timeout_at(until, changed).await),
+                None => changed.await,
             }
-            self.changed.notified().await;
         }
+    }
+
+    /// Others no longer wait until there is as much work as these turns are.
+    fn uncount(&self, turns: usize) {
+        self.state.lock().carried -= turns;
+        self.changed.notify_one();
+    }
+
+    /// A lane has done its work, and looks for more.
+    fn done(&self, executions: &[ExecutionId], counted: usize) {
+        let mut state = self.state.lock();
+        state.carried -= counted;
+        for execution in executions {
+            state.underway.remove(execution);
+        }
+    }
+}
+
+impl State {
+    /// Whether there is enough work for a statement.
+    fn is_enough(&self, now: Instant) -> bool {
+        let are_many = self.waiting.len() * 2 >= self.last || self.is_closed;
+        self.waiting.len() >= self.carried
+            && (are_many || self.since.is_none_or(|since| since + PATIENCE <= now))
     }
 }
 
@@ -109,9 +168,20 @@ enum Batch {
 }
 
 impl Batch {
-    /// The next work of one kind. A statement sees nothing of what it changes itself, so turns of one
-    /// execution are in different ones.
-    fn of(waiting: &mut VecDeque<Work>) -> Option<Self> {
+    /// The next work of one kind, if there is enough. A statement sees nothing of what it changes itself, so turns of
+    /// one execution are in different ones.
+    fn of(state: &mut State, now: Instant) -> Option<Self> {
+        if !state.is_enough(now) {
+            return None;
+        }
+        let batch = Self::take(state);
+        // What is left has waited as long as what was taken, or nearly.
+        state.since = state.since.filter(|_| !state.waiting.is_empty());
+        batch
+    }
+
+    fn take(state: &mut State) -> Option<Self> {
+        let State { waiting, underway, carried, last, .. } = state;
         match waiting.pop_front()? {
             Work::Remove(ended, most, answer) => Some(Self::Remove(ended, most, answer)),
             Work::Put(documents, answer) => {
@@ -124,26 +194,35 @@ impl Batch {
                 }
                 Some(Self::Puts(puts))
             }
-            Work::Append(first, answer) => {
-                let mut taken = HashSet::from([first.execution]);
+            first @ Work::Append(..) => {
+                waiting.push_front(first);
                 let mut arns: HashSet<String> = HashSet::new();
-                arns.extend(first.about.as_ref().map(|about| about.arn.clone()));
-                let mut bytes = first.chunk.len();
-                let mut appends = vec![(first, answer)];
+                let mut bytes = 0;
+                let mut appends = Appends::new();
                 while appends.len() < MOST_AT_ONCE
                     && let Some(Work::Append(next, _)) = waiting.front()
-                    && bytes + next.chunk.len() <= MOST_BYTES
-                    && !taken.contains(&next.execution)
+                    && (appends.is_empty() || bytes + next.chunk.len() <= MOST_BYTES)
+                    && !underway.contains(&next.execution)
                     && !next.about.as_ref().is_some_and(|about| arns.contains(&about.arn))
                     && let Some(Work::Append(next, answer)) = waiting.pop_front()
                 {
                     bytes += next.chunk.len();
-                    taken.insert(next.execution);
+                    underway.insert(next.execution);
                     arns.extend(next.about.as_ref().map(|about| about.arn.clone()));
                     appends.push((next, answer));
                 }
-                Some(Self::Appends(appends))
+                *carried += appends.len();
+                *last = appends.len();
+                (!appends.is_empty()).then_some(Self::Appends(appends))
             }
+        }
+    }
+
+    /// The executions that have turns in it.
+    fn executions(&self) -> Vec<ExecutionId> {
+        match self {
+            Self::Appends(appends) => appends.iter().map(|(append, _)| append.execution).collect(),
+            Self::Puts(_) | Self::Remove(..) => Vec::new(),
         }
     }
 
@@ -176,6 +255,8 @@ pub(crate) struct Lane {
     /// Set once the node has lost its right to write.
     pub(crate) is_lost: Arc<super::Lost>,
     pub(crate) client: Option<Client>,
+    /// The turns of this lane that others wait for, as a [`Queue`] says.
+    pub(crate) carried: usize,
 }
 
 /// What is said when another node has taken this one's place.
@@ -187,29 +268,41 @@ impl Lane {
     /// Works until the queue is closed and empty.
     pub(crate) async fn run(mut self) {
         while let Some(batch) = self.queue.next().await {
-            if self.is_lost.get() {
-                batch.refuse(&lost(), true);
-                continue;
-            }
-            if self.client.as_ref().is_none_or(Client::is_closed)
-                && let Err(error) = self.connect().await
-            {
-                batch.refuse(&error, self.is_lost.get());
+            let executions = batch.executions();
+            self.carried = executions.len();
+            let is_done = self.write(batch).await;
+            self.queue.done(&executions, self.carried);
+            if !is_done {
                 // Whoever has failed tries again after a while.
                 tokio::time::sleep(FIRST_PAUSE).await;
-                continue;
-            }
-            match batch {
-                Batch::Appends(appends) => self.append(appends).await,
-                Batch::Puts(puts) => self.put(puts).await,
-                Batch::Remove(ended, most, answer) => self.remove(&ended, most, answer).await,
             }
         }
+    }
+
+    /// Returns false if there is no connection.
+    async fn write(&mut self, batch: Batch) -> bool {
+        if self.is_lost.get() {
+            batch.refuse(&lost(), true);
+            return true;
+        }
+        if self.client.as_ref().is_none_or(Client::is_closed)
+            && let Err(error) = self.connect().await
+        {
+            batch.refuse(&error, self.is_lost.get());
+            return false;
+        }
+        match batch {
+            Batch::Appends(appends) => self.append(appends).await,
+            Batch::Puts(puts) => self.put(puts).await,
+            Batch::Remove(ended, most, answer) => self.remove(&ended, most, answer).await,
+        }
+        true
     }
 
     /// Opens a connection and raises the epoch. Nothing that was sent before is carried out afterwards.
     async fn connect(&mut self) -> Result<(), StoreError> {
         self.client = None;
+        self.queue.uncount(std::mem::take(&mut self.carried));
         let client = self.address.connect(&super::name_of(self.fence.node)).await?;
         let raised = client
             .query_typed_opt(
@@ -350,5 +443,116 @@ impl Lane {
             Err(error) => Err(broken(error)),
         };
         drop(answer.send(result));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Status;
+
+    /// Puts a turn of an execution that goes on into a queue. Nobody waits for its answer.
+    fn put(queue: &Queue, execution: u64) {
+        let append = Append {
+            execution: ExecutionId(execution),
+            expected_len: 1,
+            len: 2,
+            chunk: vec![1],
+            about: None,
+            status: Status::Running,
+            stopped_at: None,
+            wake_at: None,
+            is_owed: false,
+            redriven: None,
+            map_runs: Vec::new(),
+        };
+        assert!(queue.put(Work::Append(Box::new(append), oneshot::channel().0)).is_ok());
+    }
+
+    fn take(queue: &Queue) -> Vec<u64> {
+        let batch = Batch::of(&mut queue.state.lock(), Instant::now());
+        batch.map_or_else(Vec::new, |batch| batch.executions().iter().map(|id| id.0).collect())
+    }
+
+    fn done(queue: &Queue, executions: &[u64]) {
+        let ids: Vec<ExecutionId> = executions.iter().copied().map(ExecutionId).collect();
+        queue.done(&ids, ids.len());
+    }
+
+    #[test]
+    fn a_second_statement_goes_out_when_it_carries_as_much_as_the_first() {
+        let queue = Queue::default();
+        put(&queue, 1);
+        assert_eq!(take(&queue), [1]);
+        put(&queue, 2);
+        assert_eq!(take(&queue), [2]);
+        (3..=6).for_each(|execution| put(&queue, execution));
+        done(&queue, &[1]);
+        assert_eq!(take(&queue), [3, 4, 5, 6]);
+        done(&queue, &[2]);
+        (7..=9).for_each(|execution| put(&queue, execution));
+        assert_eq!(take(&queue), [] as [u64; 0], "there are three, and four are on their way");
+        put(&queue, 10);
+        assert_eq!(take(&queue), [7, 8, 9, 10]);
+        done(&queue, &[3, 4, 5, 6]);
+        done(&queue, &[7, 8, 9, 10]);
+        put(&queue, 11);
+        assert_eq!(take(&queue), [] as [u64; 0], "there may soon be more");
+        std::thread::sleep(PATIENCE);
+        assert_eq!(take(&queue), [11]);
+    }
+
+    #[test]
+    fn nobody_waits_for_a_lane_without_a_connection_and_turns_of_an_execution_follow_one_another() {
+        let queue = Queue::default();
+        (1..=3).for_each(|execution| put(&queue, execution));
+        assert_eq!(take(&queue), [1, 2, 3]);
+        put(&queue, 4);
+        assert_eq!(take(&queue), [] as [u64; 0]);
+        queue.uncount(3);
+        std::thread::sleep(PATIENCE);
+        assert_eq!(take(&queue), [4]);
+        queue.done(&[ExecutionId(4)], 1);
+        put(&queue, 2);
+        assert_eq!(take(&queue), [] as [u64; 0], "another turn of it is on its way");
+        queue.done(&[1, 2, 3].map(ExecutionId), 0);
+        assert_eq!(take(&queue), [2]);
+    }
+
+    #[test]
+    fn lanes_end_once_a_closed_queue_is_empty() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        runtime.expect("a runtime can be made").block_on(async {
+            let queue = Arc::new(Queue::default());
+            let ended: Vec<_> = (0..2)
+                .map(|_| {
+                    let queue = queue.clone();
+                    tokio::spawn(async move {
+                        let mut count = 0;
+                        while let Some(batch) = queue.next().await {
+                            let executions = batch.executions();
+                            tokio::task::yield_now().await;
+                            count += executions.len();
+                            queue.done(&executions, executions.len());
+                        }
+                        count
+                    })
+                })
+                .collect();
+            for execution in 0..1_000 {
+                put(&queue, execution);
+                if execution % 7 == 0 {
+                    tokio::task::yield_now().await;
+                }
+            }
+            queue.close();
+            let mut total = 0;
+            for lane in ended {
+                total += lane.await.expect("it does not panic");
+            }
+            assert_eq!(total, 1_000);
+            let (answer, _) = oneshot::channel();
+            assert!(queue.put(Work::Put(Vec::new(), answer)).is_err());
+        });
     }
 }

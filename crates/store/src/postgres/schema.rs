@@ -159,12 +159,10 @@ async fn migrate_locked(client: &Client, at: &str) -> Result<(), StoreError> {
     // Others who migrate wait for the end of the transaction.
     client.batch_execute("SELECT pg_advisory_xact_lock(7308335)").await.map_err(broken)?;
     let found = found(client, at).await?;
-    if found == VERSION {
-        return Ok(());
-    }
     let denied = |error: tokio_postgres::Error| {
         StoreError::new(format!(
-            "the tables in {at} cannot be made: {}; the user needs the right to CREATE in the database",
+            "the tables and functions in {at} cannot be made: {}; the user needs the right to CREATE in the \
+             database and in its schema `stepwright`",
             super::connect::text(&error)
         ))
     };
@@ -173,11 +171,14 @@ async fn migrate_locked(client: &Client, at: &str) -> Result<(), StoreError> {
         client.batch_execute(made).await.map_err(denied)?;
         client.batch_execute("INSERT INTO stepwright.layout VALUES (0)").await.map_err(denied)?;
     }
-    for number in found..VERSION {
-        client.batch_execute(MIGRATIONS[number as usize]).await.map_err(denied)?;
+    if found < VERSION {
+        for number in found..VERSION {
+            client.batch_execute(MIGRATIONS[number as usize]).await.map_err(denied)?;
+        }
+        let number = format!("UPDATE stepwright.layout SET number = {VERSION}");
+        client.batch_execute(&number).await.map_err(denied)?;
     }
-    let number = format!("UPDATE stepwright.layout SET number = {VERSION}");
-    client.batch_execute(&number).await.map_err(denied)
+    super::write::prepare(client).await.map_err(denied)
 }
 
 /// The layout of the database; 0 if it holds nothing of ours.

@@ -4,6 +4,7 @@
 use super::lanes::Fence;
 use crate::{Append, AppendError, Status};
 use std::collections::{BTreeMap, HashSet};
+use std::sync::LazyLock;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Error};
 
@@ -46,23 +47,16 @@ const FENCE: &str = "fence AS MATERIALIZED (
     SELECT node FROM stepwright.fences WHERE node = $1 AND lane = $2 AND epoch = $3 FOR SHARE
 )";
 
-/// What a statement has to do, beside adding chunks. PostgreSQL reads and plans a statement each time, which takes
-/// longer than carrying a small one out; so a part is there only if it has something to do.
-#[derive(Clone, Copy, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each says whether one part is there")]
-struct Parts {
-    begins: bool,
-    goes_on: bool,
-    changes: bool,
-    notes: bool,
-    has_runs: bool,
-}
-
-/// Executions that begin.
-const BEGUN: &str = ",
+/// Writes turns of different executions: those that fit. It is the body of a function in the database, whose plan each
+/// connection keeps; as a statement, it would be read and planned each time, which takes longer than to carry it out.
+///
+/// Its plan is made once, when the tables may still be empty, and must be right when they are large: rows that are there
+/// already are found by a list of their keys.
+const APPEND: &str = "WITH fence AS MATERIALIZED (
+    SELECT node FROM stepwright.fences WHERE node = $1 AND lane = $2 AND epoch = $3 FOR SHARE
+),
 begun AS MATERIALIZED (
-    SELECT * FROM unnest($4::int8[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
-        $10::text[], $11::int8[], $12::bytea[], $13::int2[], $14::int8[], $15::int8[], $16::int8[])
+    SELECT * FROM unnest($4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
         AS b (id, arn, owner, machine, version, alias, map_run, started_at, more, status,
             stopped_at, redrive_count, redriven_at)
 ),
@@ -74,134 +68,137 @@ started AS (
     FROM begun, fence ORDER BY arn
     ON CONFLICT DO NOTHING
     RETURNING id, owner, status
-)";
-
-const TURNS: &str = ",
+),
 turns AS MATERIALIZED (
-    SELECT * FROM unnest($17::int8[], $18::int8[], $19::int8[], $20::int8[], $21::bool[],
-        $22::bytea[], $23::int2[], $24::int2[], $25::int8[], $26::int8[], $27::int8[])
+    SELECT * FROM unnest($17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27)
         AS t (execution, before, len, wake_at, is_owed, bytes, kind, status, stopped_at,
             redrive_count, redriven_at)
-)";
-
-/// Rows that change.
-const OLD: &str = ",
+),
 old AS MATERIALIZED (
     SELECT e.id, e.owner, e.status FROM stepwright.executions e, fence
-    WHERE e.id IN (SELECT execution FROM turns WHERE kind >= 2) ORDER BY e.id FOR UPDATE OF e
-)";
-
-const WRITTEN: &str = ",
+    WHERE e.id = ANY (ARRAY(SELECT execution FROM turns WHERE kind >= 2)) ORDER BY e.id FOR UPDATE OF e
+),
+fitting AS MATERIALIZED (
+    SELECT t.* FROM turns t, fence WHERE CASE
+        WHEN t.kind = 0 THEN t.execution IN (SELECT id FROM started)
+        ELSE t.before = (SELECT c.len FROM stepwright.chunks c WHERE c.execution = t.execution
+                ORDER BY c.before DESC LIMIT 1)
+            AND (t.kind = 1 OR t.execution IN (SELECT id FROM old))
+    END
+),
 written AS (
     INSERT INTO stepwright.chunks (execution, before, len, wake_at, is_owed, bytes)
     SELECT execution, before, len, wake_at, is_owed, bytes FROM fitting WHERE kind < 3
     ORDER BY execution
     ON CONFLICT DO NOTHING
     RETURNING execution
-)";
-
-const NOTED: &str = ",
+),
 noted AS (
     UPDATE stepwright.chunks c SET wake_at = f.wake_at, is_owed = f.is_owed FROM fitting f
     WHERE f.kind = 3 AND c.execution = f.execution AND c.len = f.len
+        AND c.execution = ANY (ARRAY(SELECT execution FROM fitting WHERE kind = 3))
     RETURNING c.execution
-)";
-
-const CHANGED: &str = ",
+),
+kept AS MATERIALIZED (
+    SELECT execution FROM written UNION ALL SELECT execution FROM noted
+),
 changed AS (
     UPDATE stepwright.executions e SET status = f.status, stopped_at = f.stopped_at,
         redrive_count = f.redrive_count, redriven_at = f.redriven_at
     FROM fitting f
-    WHERE f.kind >= 2 AND e.id = f.execution AND f.execution IN (SELECT execution FROM kept)
-)";
-
-const RUNS: &str = ",
+    WHERE f.kind >= 2 AND e.id = f.execution
+        AND e.id = ANY (ARRAY(SELECT execution FROM kept))
+),
 runs AS (
     INSERT INTO stepwright.map_runs (arn, execution, started_at, more)
     SELECT r.arn, r.execution, r.started_at, r.more
-    FROM unnest($28::text[], $29::int8[], $30::int8[], $31::bytea[])
-        AS r (arn, execution, started_at, more)
+    FROM unnest($28, $29, $30, $31) AS r (arn, execution, started_at, more)
     WHERE r.execution IN (SELECT execution FROM kept)
     ORDER BY r.arn
     ON CONFLICT (arn) DO UPDATE
         SET execution = excluded.execution, started_at = excluded.started_at, more = excluded.more
-)";
-
-impl Parts {
-    /// The statement. A parameter that no part of it uses has its type in the request.
-    fn statement(self) -> String {
-        let Self { begins, goes_on, changes, notes, has_runs } = self;
-        let reads_old = changes || notes;
-        let only_if = |is_there: bool, part: &'static str| if is_there { part } else { "" };
-        let first = "t.execution IN (SELECT id FROM started)";
-        let later = format!(
-            "t.before = (SELECT c.len FROM stepwright.chunks c WHERE c.execution = t.execution
-            ORDER BY c.before DESC LIMIT 1){}",
-            only_if(reads_old, " AND (t.kind = 1 OR t.execution IN (SELECT id FROM old))")
-        );
-        let fits = match (begins, goes_on || reads_old) {
-            (true, false) => first.to_owned(),
-            (false, _) => later,
-            (true, true) => format!("CASE WHEN t.kind = 0 THEN {first} ELSE {later} END"),
-        };
-        let fitting = format!(
-            ",
-fitting AS MATERIALIZED (
-    SELECT t.* FROM turns t, fence WHERE {fits}
-)"
-        );
-        let kept = format!(
-            ",
-kept AS MATERIALIZED (
-    SELECT execution FROM written {}
-)",
-            only_if(notes, "UNION ALL SELECT execution FROM noted")
-        );
-        let counted: Vec<&str> = [
-            only_if(begins, "SELECT owner, status, 1 AS number FROM started"),
-            only_if(
-                reads_old,
-                "SELECT o.owner, o.status, -1 AS number FROM old o JOIN fitting f ON f.execution = o.id
+),
+counting AS (
+    INSERT INTO stepwright.counts (owner, status, slot, number)
+    SELECT owner, status, $32, sum(number) FROM (
+        SELECT owner, status, 1 AS number FROM started
+        UNION ALL
+        SELECT o.owner, o.status, -1 FROM old o JOIN fitting f ON f.execution = o.id
             WHERE f.status <> o.status AND o.id IN (SELECT execution FROM kept)
         UNION ALL
         SELECT o.owner, f.status, 1 FROM old o JOIN fitting f ON f.execution = o.id
-            WHERE f.status <> o.status AND o.id IN (SELECT execution FROM kept)",
-            ),
-        ]
-        .into_iter()
-        .filter(|part| !part.is_empty())
-        .collect();
-        let counting = if counted.is_empty() {
-            String::new()
-        } else {
-            format!(
-                ",
-counting AS (
-    INSERT INTO stepwright.counts (owner, status, slot, number)
-    SELECT owner, status, $32::int2, sum(number) FROM ({}) AS changes
+            WHERE f.status <> o.status AND o.id IN (SELECT execution FROM kept)
+    ) AS changes
     GROUP BY owner, status HAVING sum(number) <> 0 ORDER BY owner, status
     ON CONFLICT (owner, status, slot) DO UPDATE SET number = counts.number + excluded.number
-)",
-                counted.join(" UNION ALL ")
-            )
-        };
-        [
-            "WITH ",
-            FENCE,
-            only_if(begins, BEGUN),
-            TURNS,
-            only_if(reads_old, OLD),
-            &fitting,
-            WRITTEN,
-            only_if(notes, NOTED),
-            &kept,
-            only_if(reads_old, CHANGED),
-            only_if(has_runs, RUNS),
-            &counting,
-            "\nSELECT EXISTS (SELECT FROM fence), ARRAY(SELECT execution FROM kept)",
-        ]
-        .concat()
+)
+SELECT EXISTS (SELECT FROM fence), ARRAY(SELECT execution FROM kept) INTO stands, done";
+
+/// The types of its parameters.
+const PARAMETERS: [Type; 32] = [
+    Type::INT8,
+    Type::INT2,
+    Type::INT8,
+    Type::INT8_ARRAY,
+    Type::TEXT_ARRAY,
+    Type::TEXT_ARRAY,
+    Type::TEXT_ARRAY,
+    Type::TEXT_ARRAY,
+    Type::TEXT_ARRAY,
+    Type::TEXT_ARRAY,
+    Type::INT8_ARRAY,
+    Type::BYTEA_ARRAY,
+    Type::INT2_ARRAY,
+    Type::INT8_ARRAY,
+    Type::INT8_ARRAY,
+    Type::INT8_ARRAY,
+    Type::INT8_ARRAY,
+    Type::INT8_ARRAY,
+    Type::INT8_ARRAY,
+    Type::INT8_ARRAY,
+    Type::BOOL_ARRAY,
+    Type::BYTEA_ARRAY,
+    Type::INT2_ARRAY,
+    Type::INT2_ARRAY,
+    Type::INT8_ARRAY,
+    Type::INT8_ARRAY,
+    Type::INT8_ARRAY,
+    Type::TEXT_ARRAY,
+    Type::INT8_ARRAY,
+    Type::INT8_ARRAY,
+    Type::BYTEA_ARRAY,
+    Type::INT2,
+];
+
+/// The name of the function that writes turns, of this text: nodes of several releases use the same database, each with
+/// its own.
+static FUNCTION: LazyLock<String> = LazyLock::new(|| {
+    let hash = APPEND.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+    });
+    format!("stepwright.append_{hash:016x}")
+});
+
+static CALL: LazyLock<String> = LazyLock::new(|| {
+    let numbers: Vec<String> = (1..=PARAMETERS.len()).map(|number| format!("${number}")).collect();
+    format!("SELECT stands, done FROM {}({})", *FUNCTION, numbers.join(", "))
+});
+
+/// Makes the function that writes turns, unless it is there.
+pub(crate) async fn prepare(client: &Client) -> Result<(), Error> {
+    let is_there = "SELECT to_regproc($1) IS NOT NULL";
+    if client.query_typed_one(is_there, &[(&*FUNCTION, Type::TEXT)]).await?.get(0) {
+        return Ok(());
     }
+    let types: Vec<String> = PARAMETERS.iter().map(|of| of.name().to_owned()).collect();
+    let make = format!(
+        "CREATE FUNCTION {}({}, OUT stands bool, OUT done int8[]) LANGUAGE plpgsql
+        SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off
+        AS $function$ BEGIN {APPEND}; END $function$",
+        *FUNCTION,
+        types.join(", "),
+    );
+    client.batch_execute(&make).await
 }
 
 /// The columns of the turns of one statement.
@@ -291,51 +288,42 @@ pub(crate) async fn append(
     let runs_more: Vec<&[u8]> = runs.values().map(|run| run.2).collect();
     let slot = slot(fence);
     let c = &columns;
-    let (int8s, int2s, texts, byteas) =
-        (Type::INT8_ARRAY, Type::INT2_ARRAY, Type::TEXT_ARRAY, Type::BYTEA_ARRAY);
-    let parameters: [Parameter<'_>; 32] = [
-        (&fence.node, Type::INT8),
-        (&fence.lane, Type::INT2),
-        (&fence.epoch, Type::INT8),
-        (&c.ids, int8s.clone()),
-        (&c.arns, texts.clone()),
-        (&c.owners, texts.clone()),
-        (&c.machines, texts.clone()),
-        (&c.versions, texts.clone()),
-        (&c.aliases, texts.clone()),
-        (&c.map_runs, texts.clone()),
-        (&c.started_at, int8s.clone()),
-        (&c.more, byteas.clone()),
-        (&c.first_status, int2s.clone()),
-        (&c.first_stopped_at, int8s.clone()),
-        (&c.first_redrive_count, int8s.clone()),
-        (&c.first_redriven_at, int8s.clone()),
-        (&c.executions, int8s.clone()),
-        (&c.before, int8s.clone()),
-        (&c.len, int8s.clone()),
-        (&c.wake_at, int8s.clone()),
-        (&c.is_owed, Type::BOOL_ARRAY),
-        (&c.bytes, byteas.clone()),
-        (&c.kind, int2s.clone()),
-        (&c.status, int2s),
-        (&c.stopped_at, int8s.clone()),
-        (&c.redrive_count, int8s.clone()),
-        (&c.redriven_at, int8s.clone()),
-        (&run_arns, texts),
-        (&of_run, int8s.clone()),
-        (&runs_started, int8s),
-        (&runs_more, byteas),
-        (&slot, Type::INT2),
+    let values: [&(dyn ToSql + Sync); 32] = [
+        &fence.node,
+        &fence.lane,
+        &fence.epoch,
+        &c.ids,
+        &c.arns,
+        &c.owners,
+        &c.machines,
+        &c.versions,
+        &c.aliases,
+        &c.map_runs,
+        &c.started_at,
+        &c.more,
+        &c.first_status,
+        &c.first_stopped_at,
+        &c.first_redrive_count,
+        &c.first_redriven_at,
+        &c.executions,
+        &c.before,
+        &c.len,
+        &c.wake_at,
+        &c.is_owed,
+        &c.bytes,
+        &c.kind,
+        &c.status,
+        &c.stopped_at,
+        &c.redrive_count,
+        &c.redriven_at,
+        &run_arns,
+        &of_run,
+        &runs_started,
+        &runs_more,
+        &slot,
     ];
-    let has = |kind: i16| c.kind.contains(&kind);
-    let parts = Parts {
-        begins: has(BEGINS),
-        goes_on: has(GOES_ON),
-        changes: has(CHANGES),
-        notes: has(NOTES),
-        has_runs: !run_arns.is_empty(),
-    };
-    let row = client.query_typed_one(&parts.statement(), &parameters).await?;
+    let parameters: Vec<Parameter<'_>> = values.into_iter().zip(PARAMETERS).collect();
+    let row = client.query_typed_one(&CALL, &parameters).await?;
     if !row.get::<_, bool>(0) {
         return Ok(Written::Fenced);
     }
