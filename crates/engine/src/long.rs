@@ -1,9 +1,10 @@
 //! Turns that take long give way to those that do not.
 //!
 //! A turn runs where its driver runs, on a worker of the runtime, as long as it is short: nothing
-//! is handed over, and nothing is waited for. A turn that is not leaves its worker to others, and one
-//! that turns out to be long goes on beside them once it has one of a few permits. So there is always
-//! a processor for short turns, for callers and for timers, whatever long turns there are.
+//! is handed over, and nothing is waited for. A turn that is not leaves its worker to others if all
+//! workers have turns, and one that turns out to be long goes on beside them once it has one of a few
+//! permits. So there is always a processor for short turns, for callers and for timers, whatever long
+//! turns there are.
 //!
 //! The next turns of a program that had a long turn wait for a permit before they begin, and then run
 //! on a thread of low priority: whatever else has something to do goes first, at once. The first
@@ -21,7 +22,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 /// After so many steps a turn is looked at, again and again. They take some two tenths of a millisecond.
 const LOOK: u64 = 20_000;
 
-/// Turns that have taken longer than this, one after the other, leave their worker to others.
+/// Turns that have taken longer than this, one after the other, leave their worker to others if no
+/// other worker is without turns.
 const SHORT: Duration = Duration::from_micros(500);
 
 /// A turn that has taken more steps is long. They take some two milliseconds.
@@ -53,6 +55,8 @@ pub(crate) struct LongTurns {
     /// The permit to read the items of a map run.
     reading: Semaphore,
     waiting: AtomicUsize,
+    /// How many workers have turns.
+    busy: AtomicUsize,
     /// By the hash of a revision's name, how many short turns its program must have before it is
     /// known for short ones again: 0 if it is.
     known: RwLock<FxHashMap<u64, u8>>,
@@ -65,6 +69,7 @@ impl Default for LongTurns {
             work: Semaphore::new(permits()),
             reading: Semaphore::new(1),
             waiting: AtomicUsize::new(0),
+            busy: AtomicUsize::new(0),
             known: RwLock::default(),
         }
     }
@@ -159,6 +164,9 @@ impl Aside<'_> {
         if self.leaves_worker() {
             leave_worker(turns)
         } else {
+            self.has_left.store(false, Ordering::Relaxed);
+            self.long.busy.fetch_add(1, Ordering::Relaxed);
+            let _worker = Busy(self);
             stepwright_background::giving_turns(turns)
         }
     }
@@ -194,7 +202,10 @@ impl Aside<'_> {
         if permit.is_none() {
             self.long.note(self.revision, SHORT_AGAIN);
         }
-        self.has_left.store(true, Ordering::Relaxed);
+        let is_first = !self.has_left.swap(true, Ordering::Relaxed);
+        if is_first && !self.leaves_worker() {
+            self.long.busy.fetch_sub(1, Ordering::Relaxed);
+        }
         match (permit.is_some(), self.leaves_worker()) {
             (true, true) => {}
             (false, true) => *permit = self.long.wait(runtime),
@@ -210,12 +221,17 @@ impl Aside<'_> {
         }
     }
 
-    /// Leaves the worker to others, if that has not been done.
+    /// Leaves the worker to others, if that has not been done and they have no other.
     fn leave(&self) {
-        let has_left = self.leaves_worker() || self.has_left.swap(true, Ordering::Relaxed);
-        if !has_left && self.runtime.is_some() {
-            tokio::task::block_in_place(|| std::thread::sleep(HANDOVER));
+        let Some(runtime) = &self.runtime else { return };
+        if self.leaves_worker()
+            || self.long.busy.load(Ordering::Relaxed) < runtime.metrics().num_workers()
+            || self.has_left.swap(true, Ordering::Relaxed)
+        {
+            return;
         }
+        self.long.busy.fetch_sub(1, Ordering::Relaxed);
+        tokio::task::block_in_place(|| std::thread::sleep(HANDOVER));
     }
 
     /// Another turn begins.
@@ -224,6 +240,17 @@ impl Aside<'_> {
         self.next.store(LONG, Ordering::Relaxed);
         if self.begun.elapsed() > SHORT {
             self.leave();
+        }
+    }
+}
+
+/// A worker that has turns, unless they have left it.
+struct Busy<'a, 'l>(&'a Aside<'l>);
+
+impl Drop for Busy<'_, '_> {
+    fn drop(&mut self) {
+        if !self.0.has_left.load(Ordering::Relaxed) {
+            self.0.long.busy.fetch_sub(1, Ordering::Relaxed);
         }
     }
 }
