@@ -102,27 +102,38 @@ impl<C: Contents> Kept<C> {
     }
 
     /// Reads or changes the state. What `change` says is answered once it is kept.
-    pub(crate) async fn with<T>(
+    pub(crate) async fn with<T: Send>(
         &self,
-        change: impl FnOnce(&mut C, &mut Changes) -> T,
+        change: impl FnOnce(&mut C, &mut Changes) -> T + Send,
     ) -> Result<T, KeptError> {
-        let mut change = Some(change);
+        let (mut change, mut answer) = (Some(change), None);
+        self.change(&mut |contents, changes| {
+            answer = change.take().map(|change| change(contents, changes));
+        })
+        .await?;
+        Ok(answer.expect("what has been kept was changed"))
+    }
+
+    /// As [`Self::with`], compiled once for all changes. `change` is called once.
+    async fn change(
+        &self,
+        change: &mut (dyn FnMut(&mut C, &mut Changes) + Send),
+    ) -> Result<(), KeptError> {
         let staying = self.seat.stay().await.ok_or(KeptError::Elsewhere)?;
         let term = staying.as_ref().map_or(0, |staying| staying.term());
         loop {
-            let (answer, confirmed) = {
+            let changed = {
                 let mut contents = self.contents.lock();
                 match contents.as_mut() {
                     Some((read_in, contents)) if *read_in == term => {
                         let mut changes = Changes { prefix: C::PREFIX, ..Changes::default() };
-                        let change = change.take().expect("it is taken once");
-                        let answer = change(contents, &mut changes);
-                        (Some(answer), self.write(changes.documents, staying.clone()))
+                        change(contents, &mut changes);
+                        Some(self.write(changes.documents, staying.clone()))
                     }
-                    _ => (None, None),
+                    _ => None,
                 }
             };
-            let Some(answer) = answer else {
+            let Some(confirmed) = changed else {
                 self.load(term).await?;
                 continue;
             };
@@ -130,7 +141,7 @@ impl<C: Contents> Kept<C> {
                 let lost = || StoreError::new("the store broke off while it was writing");
                 confirmed.await.unwrap_or_else(|_| Err(lost()))?;
             }
-            return Ok(answer);
+            return Ok(());
         }
     }
 

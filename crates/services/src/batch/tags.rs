@@ -46,10 +46,10 @@ impl Batch {
     }
 
     /// Reads or changes the tags of what a request names.
-    async fn tags<T>(
+    async fn tags<T: Send>(
         &self,
         call: &Call<'_>,
-        change: impl FnOnce(&mut Object) -> T,
+        change: impl FnOnce(&mut Object) -> T + Send,
     ) -> Result<T, crate::call::Refusal> {
         let arn = call.required("resourceArn");
         let prefix = self.arn("", "");
@@ -69,7 +69,7 @@ fn tagged<T>(
     changes: &mut Changes,
     kind: &str,
     name: &str,
-    change: impl FnOnce(&mut Object) -> T,
+    change: impl FnOnce(&mut Object) -> T + Send,
 ) -> Option<T> {
     if kind == "job" {
         let job = state.jobs.get_mut(name)?;

@@ -401,7 +401,7 @@ impl DynamoDb {
     async fn change_tags(
         &self,
         call: &Call<'_>,
-        change: impl FnOnce(&mut BTreeMap<String, String>),
+        change: impl FnOnce(&mut BTreeMap<String, String>) + Send,
     ) -> Answer {
         let name = plain_name(call.required("ResourceArn"));
         self.kept

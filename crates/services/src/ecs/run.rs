@@ -155,7 +155,7 @@ impl Ecs {
         &self,
         id: &str,
         name: &str,
-        change: impl FnOnce(&mut Object),
+        change: impl FnOnce(&mut Object) + Send,
     ) -> Result<(), Refusal> {
         let changed = self.kept.with(|state, changes| {
             state.change(id, changes, |task| change_container(task, name, change));

@@ -37,7 +37,7 @@ impl Ecs {
     async fn tags(
         &self,
         call: &Call<'_>,
-        change: impl FnOnce(&mut Vec<Json>),
+        change: impl FnOnce(&mut Vec<Json>) + Send,
     ) -> Result<Vec<Json>, Refusal> {
         let arn = call.required("resourceArn");
         let missing = || invalid(format!("The specified resource is not here: {arn}"));

@@ -126,7 +126,7 @@ impl Events {
         self.change_tags(call, |tags| tags.retain(|key, _| !keys.contains(key))).await
     }
 
-    async fn change_tags(&self, call: &Call<'_>, change: impl FnOnce(&mut Texts)) -> Answer {
+    async fn change_tags(&self, call: &Call<'_>, change: impl FnOnce(&mut Texts) + Send) -> Answer {
         let arn = call.required("ResourceARN");
         let named = arn
             .split_once(":rule/")

@@ -187,7 +187,11 @@ impl S3 {
         Ok(self.kept.with(|index, _| index.buckets.get(bucket).cloned()).await?.unwrap_or_default())
     }
 
-    async fn change_bucket(&self, call: &Call<'_>, change: impl FnOnce(&mut Bucket)) -> Answer {
+    async fn change_bucket(
+        &self,
+        call: &Call<'_>,
+        change: impl FnOnce(&mut Bucket) + Send,
+    ) -> Answer {
         let bucket = call.required("Bucket");
         let now = self.now();
         self.kept

@@ -169,7 +169,7 @@ impl SecretsManager {
     async fn change(
         &self,
         call: &Call<'_>,
-        change: impl FnOnce(&str, &mut Secret) -> Result<(), Refusal>,
+        change: impl FnOnce(&str, &mut Secret) -> Result<(), Refusal> + Send,
     ) -> Result<(String, String), Refusal> {
         let id = call.required("SecretId");
         self.kept

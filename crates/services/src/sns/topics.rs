@@ -185,7 +185,7 @@ impl Sns {
     async fn change_tags(
         &self,
         call: &Call<'_>,
-        change: impl FnOnce(&mut BTreeMap<String, String>),
+        change: impl FnOnce(&mut BTreeMap<String, String>) + Send,
     ) -> Answer {
         let name = self.tagged(call)?;
         self.kept

@@ -71,7 +71,9 @@ impl Sqs {
         &self,
         call: &Call<'_>,
         entries: &[Object],
-        act: impl Fn(&mut Queues, &mut Changes, &str, &Object, i64) -> Result<Object, Refusal>,
+        act: impl Fn(&mut Queues, &mut Changes, &str, &Object, i64) -> Result<Object, Refusal>
+        + Send
+        + Sync,
     ) -> Answer {
         let name = self.named(call)?;
         let now = self.now();

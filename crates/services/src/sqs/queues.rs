@@ -281,7 +281,7 @@ impl Sqs {
     async fn change_tags(
         &self,
         call: &Call<'_>,
-        change: impl FnOnce(&mut BTreeMap<String, String>) -> Result<(), Refusal>,
+        change: impl FnOnce(&mut BTreeMap<String, String>) -> Result<(), Refusal> + Send,
     ) -> Answer {
         let name = self.named(call)?;
         self.kept

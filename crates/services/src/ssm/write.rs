@@ -236,7 +236,7 @@ impl Ssm {
     async fn change_version(
         &self,
         call: &Call<'_>,
-        change: impl FnOnce(&mut Parameter, i64) -> Result<(), Refusal>,
+        change: impl FnOnce(&mut Parameter, i64) -> Result<(), Refusal> + Send,
     ) -> Result<i64, Refusal> {
         let name = self.named(call.required("Name"));
         self.kept
@@ -278,7 +278,7 @@ impl Ssm {
     async fn change_tags(
         &self,
         call: &Call<'_>,
-        change: impl FnOnce(&mut BTreeMap<String, String>),
+        change: impl FnOnce(&mut BTreeMap<String, String>) + Send,
     ) -> Result<BTreeMap<String, String>, Refusal> {
         let kind = call.required("ResourceType");
         if kind != "Parameter" {
