@@ -52,9 +52,7 @@ const FENCE: &str = "fence AS MATERIALIZED (
 ///
 /// Its plan is made once, when the tables may still be empty, and must be right when they are large: rows that are there
 /// already are found by a list of their keys.
-const APPEND: &str = "WITH fence AS MATERIALIZED (
-    SELECT node FROM stepwright.fences WHERE node = $1 AND lane = $2 AND epoch = $3 FOR SHARE
-),
+const APPEND: &str = ",
 begun AS MATERIALIZED (
     SELECT * FROM unnest($4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
         AS b (id, arn, owner, machine, version, alias, map_run, started_at, more, status,
@@ -173,7 +171,7 @@ const PARAMETERS: [Type; 32] = [
 /// The name of the function that writes turns, of this text: nodes of several releases use the same database, each with
 /// its own.
 static FUNCTION: LazyLock<String> = LazyLock::new(|| {
-    let hash = APPEND.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+    let hash = FENCE.bytes().chain(APPEND.bytes()).fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
     });
     format!("stepwright.append_{hash:016x}")
@@ -194,7 +192,7 @@ pub(crate) async fn prepare(client: &Client) -> Result<(), Error> {
     let make = format!(
         "CREATE FUNCTION {}({}, OUT stands bool, OUT done int8[]) LANGUAGE plpgsql
         SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off
-        AS $function$ BEGIN {APPEND}; END $function$",
+        AS $function$ BEGIN WITH {FENCE}{APPEND}; END $function$",
         *FUNCTION,
         types.join(", "),
     );
